@@ -1,0 +1,1 @@
+"""What stands between encoder and decoder, one a file."""

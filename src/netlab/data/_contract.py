@@ -1,0 +1,84 @@
+"""What every data set keeps."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Split = Literal["train", "val", "test", "all"]
+
+PET_CLASSES = ("pet", "background", "border")
+"""Names of the house classes; their ids are their places."""
+
+
+class Dropped(NamedTuple):
+    """A picture that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class SegmentationSet:
+    """One part of a segmentation data set, decoded and resized."""
+
+    images: NDArray[np.uint8]
+    """(N, H, W, 3), RGB."""
+    masks: NDArray[np.uint8]
+    """(N, H, W), class ids."""
+    names: tuple[str, ...]
+    """What a person calls each picture; unique."""
+    classes: tuple[str, ...]
+    dropped: tuple[Dropped, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataRequest:
+    """Which part of a data set, and how it is prepared."""
+
+    split: Split
+    image_size: int
+    """Side of the square that pictures are stretched to, in pixels."""
+    data_dir: Path | None = None
+    images: Path | None = None
+    masks: Path | None = None
+    classes: tuple[str, ...] | None = None
+    mask_values: tuple[int, ...] | None = None
+    limit: int | None = None
+    skip_bad: bool = False
+    seed: int = 0
+    note: Callable[[str], None] = lambda text: None
+    """Told of what takes long or was left out."""
+
+
+class Dataset(Protocol):
+    """A data set; built without arguments, as all it needs stands in the request."""
+
+    task: ClassVar[str]
+    """The task it is for: `segmentation`."""
+
+    def load(self, request: DataRequest) -> SegmentationSet:
+        """Decode, resize and return one part.
+
+        Raises:
+            DataError: data that are missing, half present or damaged.
+        """
+
+
+class Downloadable(Protocol):
+    """A data set whose owners publish an archive."""
+
+    download_size: ClassVar[str]
+    """What a download transfers, for the question to the user: `773 MiB`."""
+
+    def present(self, folder: Path) -> bool:
+        """Whether `folder` holds the data."""
+
+    def download(self, folder: Path) -> None:
+        """Fetch, check and unpack the official archives below `folder`."""

@@ -1,0 +1,1 @@
+"""Decoders, one a file; the contract is in _contract.py."""

@@ -1,0 +1,1 @@
+"""Pictures out of numbers and arrays; nothing here computes a result."""

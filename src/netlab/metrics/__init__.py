@@ -1,0 +1,1 @@
+"""Metrics from data-set-wide counts."""

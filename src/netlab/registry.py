@@ -1,0 +1,155 @@
+"""The catalogue of components: a folder per kind, a file per component.
+
+A component is one file `<folder>/<name>.py` whose class or function carries `@register(kind)`.
+Its file name (underscores read as hyphens) is its name on the command line, the first line of the
+module's docstring is its line in `netlab list`. Other installed packages add components through
+the entry-point group `netlab.<kind>`. Nothing here imports torch, and listing imports no component.
+"""
+
+import ast
+import difflib
+import importlib
+import pkgutil
+from collections.abc import Callable
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from netlab.errors import UnknownComponent
+
+FOLDERS = {
+    "architecture": "models",
+    "encoder": "encoders",
+    "bottleneck": "bottlenecks",
+    "decoder": "decoders",
+    "norm": "layers/norms",
+    "activation": "layers/activations",
+    "loss": "losses",
+    "dataset": "data",
+    "optimizer": "optimizers",
+    "schedule": "schedules",
+    "task": "tasks",
+}
+"""Each kind of component and the folder, inside the package, that holds it."""
+
+_MARK = "__netlab_kind__"
+_PACKAGE = Path(__file__).parent
+
+T = TypeVar("T")
+
+
+class Summary(NamedTuple):
+    """One line of the catalogue."""
+
+    name: str
+    text: str
+    distribution: str | None
+    """The package a component comes from; None for netlab's own."""
+
+
+def register(kind: str) -> Callable[[T], T]:
+    """Mark the class or function that a component file offers.
+
+    Raises:
+        UnknownComponent: `kind` is not one of `FOLDERS`.
+    """
+    _check_kind(kind)
+
+    def mark(component: T) -> T:
+        setattr(component, _MARK, kind)
+        return component
+
+    return mark
+
+
+def names(kind: str) -> list[str]:
+    """Names of all components of a kind, sorted, without importing any of them."""
+    return sorted({*_own(kind), *_plugins(kind)})
+
+
+def summaries(kind: str) -> list[Summary]:
+    """Name, description and origin of all components of a kind, without importing any of them."""
+    own = _own(kind)
+    lines = [Summary(name, _first_line(path), None) for name, path in own.items()]
+    for name, point in _plugins(kind).items():
+        if name not in own:
+            package = point.dist
+            text = (package.metadata["Summary"] if package else None) or point.value
+            lines.append(Summary(name, text, package.name if package else point.value))
+    return sorted(lines)
+
+
+def get(kind: str, name: str) -> Any:
+    """Import and return one component.
+
+    Netlab's own components come before those of other packages.
+
+    Raises:
+        UnknownComponent: no such component (the message names the nearest), or a plug-in that
+            cannot be imported or offers another kind.
+    """
+    check(kind, name)
+    own = _own(kind)
+    if name in own:
+        folder = FOLDERS[kind].replace("/", ".")
+        module = importlib.import_module(f"netlab.{folder}.{own[name].stem}")
+        for value in vars(module).values():
+            if _is_component(value, kind) and getattr(value, "__module__", None) == module.__name__:
+                return value
+        raise UnknownComponent(f"{module.__name__} registers no {kind}: add @register({kind!r})")
+    point = _plugins(kind)[name]
+    try:
+        component = point.load()
+    except Exception as error:
+        raise UnknownComponent(
+            f"{kind} '{name}' ({point.value}) cannot be imported: {error}"
+        ) from error
+    if not _is_component(component, kind):
+        raise UnknownComponent(
+            f"'{point.value}' is no {kind}: decorate it with @register({kind!r})"
+        )
+    return component
+
+
+def check(kind: str, name: str) -> None:
+    """Refuse a name that is not registered.
+
+    Raises:
+        UnknownComponent: with the nearest name and the whole list.
+    """
+    known = names(kind)
+    if name not in known:
+        raise UnknownComponent(unknown(kind, name, known))
+
+
+def unknown(what: str, name: str, known: list[str]) -> str:
+    """The one-line message for a name that is not known."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    return f"unknown {what} '{name}'.{hint} Known: {', '.join(known)}."
+
+
+def _check_kind(kind: str) -> None:
+    if kind not in FOLDERS:
+        raise UnknownComponent(unknown("kind of component", kind, list(FOLDERS)))
+
+
+def _is_component(value: object, kind: str) -> bool:
+    return getattr(value, _MARK, None) == kind
+
+
+def _own(kind: str) -> dict[str, Path]:
+    _check_kind(kind)
+    folder = _PACKAGE / FOLDERS[kind]
+    modules = [m.name for m in pkgutil.iter_modules([str(folder)]) if not m.ispkg]
+    return {m.replace("_", "-"): folder / f"{m}.py" for m in modules if not m.startswith("_")}
+
+
+def _plugins(kind: str) -> dict[str, EntryPoint]:
+    _check_kind(kind)
+    return {point.name: point for point in entry_points(group=f"netlab.{kind}")}
+
+
+def _first_line(path: Path) -> str:
+    doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    return doc.split("\n", 1)[0]

@@ -1,0 +1,206 @@
+"""Run folders, and files that are either whole or not there. Nothing here imports torch."""
+
+import contextlib
+import csv
+import io
+import os
+import re
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from netlab.errors import UsageError, WorkFailed
+
+_STAMP = "%Y%m%d-%H%M%S"
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The files of one training run; see the contract in the README."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The whole configuration; written first."""
+        return self.path / "config.yaml"
+
+    @property
+    def metrics(self) -> Path:
+        """One row an epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def best(self) -> Path:
+        """Weights of the best epoch on the validation part."""
+        return self.path / "best.safetensors"
+
+    @property
+    def last(self) -> Path:
+        """Weights of the last epoch."""
+        return self.path / "last.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """All that resume needs."""
+        return self.path / "state.safetensors"
+
+    @property
+    def progress(self) -> Path:
+        """Where the run stands, for people and `netlab runs`."""
+        return self.path / "state.json"
+
+    @property
+    def curves(self) -> Path:
+        """Loss and score by epoch, as a picture."""
+        return self.path / "curves.png"
+
+    @property
+    def samples(self) -> Path:
+        """Pictures of inputs, targets and predictions."""
+        return self.path / "samples"
+
+    @property
+    def log(self) -> Path:
+        """What was said while training."""
+        return self.path / "log.txt"
+
+
+def create_run(runs_dir: Path, name: str, run_dir: Path | None = None) -> RunDir:
+    """Make a new, empty run folder: `run_dir`, or `runs_dir/YYYYMMDD-HHMMSS-NAME`.
+
+    Raises:
+        UsageError: the given folder exists and is not empty, or cannot be made.
+    """
+    if run_dir is not None:
+        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+            raise UsageError(
+                f"{run_dir} exists already: choose another --run-dir, or go on with "
+                f"netlab train --resume {run_dir}"
+            )
+        _make(run_dir)
+        return RunDir(run_dir)
+    safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "run"
+    stem = f"{time.strftime(_STAMP)}-{safe}"
+    for number in range(1, 1000):
+        path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
+        if not path.exists():
+            _make(path)
+            return RunDir(path)
+    raise UsageError(f"{runs_dir}: too many runs named {stem}")
+
+
+def find_run(which: str, runs_dir: Path) -> RunDir:
+    """The run folder that `which` names: a path, a name inside `runs_dir`, or `last`.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    if which == "last":
+        runs = [p for p in runs_dir.glob("*/config.yaml") if p.is_file()]
+        if not runs:
+            raise UsageError(f"no run in {runs_dir} yet: start one with netlab train")
+        # By the clock of the file first: folders given with --run-dir carry no date in their name.
+        newest = max(runs, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
+        return RunDir(newest.parent)
+    for path in (Path(which), runs_dir / which):
+        if (path / "config.yaml").is_file():
+            return RunDir(path)
+    raise UsageError(f"{which} is no run folder (no config.yaml in it); runs are in {runs_dir}")
+
+
+def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+    """Let `write` fill a temporary file beside `path`, sync it, and rename it to `path`.
+
+    Readers see the old file or the new one, never half of one.
+
+    Raises:
+        WorkFailed: the file cannot be written (disk full, read-only folder).
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        with part.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        part.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise WorkFailed(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a whole file, or none (see `replace_file`)."""
+    replace_file(path, lambda part: part.write_bytes(data))
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole UTF-8 file, or none (see `replace_file`)."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV whose columns are all keys, in the order in which they first appear."""
+    rows = list(rows)
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    buffer = io.StringIO(newline="")
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(path, buffer.getvalue())
+
+
+def free_path(path: Path) -> Path:
+    """`path`, or the first of `path-2`, `path-3`, … that does not exist yet."""
+    candidate, number = path, 2
+    while candidate.exists():
+        candidate = path.with_name(f"{path.stem}-{number}{path.suffix}")
+        number += 1
+    return candidate
+
+
+def output_path(given: Path | None, default: Path, overwrite: bool) -> Path:
+    """Where an output goes: a given path as it is, a default one never over an existing file.
+
+    Raises:
+        UsageError: the given path exists and `overwrite` is off, or its folder does not exist.
+    """
+    if given is None:
+        return default if overwrite else free_path(default)
+    if given.exists() and not overwrite:
+        raise UsageError(f"{given} exists already: choose another name or add --overwrite")
+    if not given.parent.is_dir():
+        raise UsageError(f"{given}: the folder {given.parent} does not exist; make it first")
+    return given
+
+
+def cache_dir() -> Path | None:
+    """Where prepared data are kept: $NETLAB_CACHE, else the user's cache folder; None if `off`."""
+    chosen = os.environ.get("NETLAB_CACHE")
+    if chosen:
+        return None if chosen == "off" else Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME") or tempfile.gettempdir()
+    with contextlib.suppress(RuntimeError):
+        base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "netlab"
+
+
+def _make(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be made ({error.strerror}); choose another") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name != "posix":  # Windows cannot open folders; its rename is synced by the file system
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
