@@ -14,6 +14,10 @@ PET_CLASSES = ("pet", "background", "border")
 """Names of the house classes; their ids are their places."""
 
 
+def _silent(text: str) -> None:
+    """Say nothing."""
+
+
 class Dropped(NamedTuple):
     """A picture that was left out, and why."""
 
@@ -53,7 +57,7 @@ class DataRequest:
     limit: int | None = None
     skip_bad: bool = False
     seed: int = 0
-    note: Callable[[str], None] = lambda text: None
+    note: Callable[[str], None] = _silent
     """Told of what takes long or was left out."""
 
 

@@ -1,0 +1,32 @@
+"""`netlab download`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from netlab import registry
+from netlab.cli._flags import Debug
+from netlab.errors import DataError
+
+
+def download(
+    dataset: Annotated[str, typer.Argument(help="Data set, such as pets.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Where to (default: $NETLAB_DATA, then ./data).")
+    ] = None,
+    debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
+) -> None:
+    """Fetch a data set from its owners, with checked sums."""
+    registry.check("dataset", dataset)
+    found = registry.get("dataset", dataset)()
+    if not hasattr(found, "download"):
+        raise DataError(f"'{dataset}' is no data set that can be fetched; it needs no download")
+    from netlab.data._files import data_dir as resolve
+
+    folder = resolve(data_dir)
+    if found.present(folder):
+        print(f"{dataset}: already in {folder}")
+        return
+    found.download(folder)
+    print(f"{dataset}: in {folder}")

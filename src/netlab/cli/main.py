@@ -1,0 +1,106 @@
+"""`netlab`: the commands, and the one place where errors become a line and an exit code."""
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from netlab import __version__
+from netlab.cli.download import download
+from netlab.cli.evaluate import evaluate
+from netlab.cli.info import info
+from netlab.cli.list import list_components
+from netlab.cli.predict_mask import predict_mask
+from netlab.cli.train import train
+from netlab.errors import ExitCode, NetlabError
+
+app = typer.Typer(
+    name="netlab",
+    help="A lab for small encoder-decoder networks: train, score and use them.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("train")(train)
+app.command("eval")(evaluate)
+app.command("predict-mask")(predict_mask)
+app.command("list")(list_components)
+app.command("info")(info)
+app.command("download")(download)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"netlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def netlab(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, end.")
+    ] = False,
+) -> None:
+    """A lab for small encoder-decoder networks: train, score and use them."""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command and leave with its exit code; errors are one line on stderr."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        code = app(words, standalone_mode=False)
+    except Exception as error:
+        code = _explain(error, debug="--debug" in words)
+    except KeyboardInterrupt:
+        code = _say("interrupted", ExitCode.INTERRUPTED)
+    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _closed_pipe()
+    sys.exit(int(code or 0))
+
+
+def _explain(error: Exception, *, debug: bool) -> int:
+    if isinstance(error, BrokenPipeError):
+        return _closed_pipe()
+    if isinstance(error, typer.Abort):
+        return _say("interrupted", ExitCode.INTERRUPTED)
+    if debug:
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, NetlabError):
+        return _say(str(error), error.exit_code)
+    # Typer's own errors of usage: its classes are private, this method is their contract.
+    words = getattr(error, "format_message", None)
+    if words is not None:
+        context = getattr(error, "ctx", None)
+        hint = f" (see {context.command_path} --help)" if context else ""
+        return _say(" ".join(words().split()) + hint, ExitCode.BAD_INPUT)
+    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+        return _say(
+            "out of memory: try a smaller --batch-size, --image-size or --width", ExitCode.FAILED
+        )
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(f"{where}{error.strerror or error}", ExitCode.FAILED)
+    text = " ".join(str(error).split())
+    return _say(
+        f"this is a fault of netlab: {type(error).__name__}: {text}; --debug shows where",
+        ExitCode.FAILED,
+    )
+
+
+def _say(text: str, code: int) -> int:
+    print(f"netlab: {text}", file=sys.stderr)
+    return int(code)
+
+
+def _closed_pipe() -> int:
+    # Python would complain of the closed pipe once more when it flushes stdout at exit.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(ExitCode.DONE)

@@ -1,0 +1,188 @@
+"""`netlab train`."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from netlab import registry
+from netlab.cli._flags import Debug, Json, flags_from, given
+from netlab.cli._report import TerminalReport
+from netlab.cli._signals import StopSignal
+from netlab.config import (
+    Layer,
+    TrainConfig,
+    defaults_of,
+    flag_of,
+    merge,
+    preset,
+    read_config_file,
+    read_settings,
+)
+from netlab.errors import ConfigError, UsageError
+from netlab.rundir import RunDir, create_run, find_run
+
+_RUN = "Run"
+_FREE_ON_RESUME = {"data_dir", "images", "masks", "epochs"}
+"""Settings that may be given anew: places, and the length, on which no finished step depends."""
+
+
+@flags_from(TrainConfig)
+def train(
+    arch: Annotated[str | None, typer.Argument(help="Architecture, such as unet.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with a run: its folder or last.", rich_help_panel=_RUN)
+    ] = None,
+    preset_: Annotated[
+        str | None,
+        typer.Option("--preset", help="A named recipe (netlab list).", rich_help_panel=_RUN),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(help="Settings from a YAML file, such as a run's.", rich_help_panel=_RUN),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Any setting, or an argument of a component: bottleneck.x=1.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the run.", rich_help_panel=_RUN)] = None,
+    runs_dir: Annotated[
+        Path, typer.Option(help="Folder of all runs.", rich_help_panel=_RUN)
+    ] = Path("runs"),
+    run_dir: Annotated[
+        Path | None, typer.Option(help="Folder of this run.", rich_help_panel=_RUN)
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Only say shapes, weights, memory and time.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
+    download: Annotated[
+        bool | None,
+        typer.Option(
+            "--download/--no-download",
+            help="Fetch missing data without asking, or never.",
+            show_default=False,
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
+    **flags: Any,
+) -> None:
+    """Train a network; everything it makes goes into a new folder in runs/.
+
+    Settings are layered: the architecture's recipe, --preset, --config, --set and flags.
+    """
+    if resume is not None:
+        run, merged = _resumed(arch, resume, runs_dir, flags, (preset_, config, set_))
+    else:
+        merged = _merged(arch, preset_, config, set_, flags)
+        run = None
+    from netlab.cli._data import ensure_data
+
+    ensure_data(merged, download)
+    if dry_run:
+        from netlab.cli._dry_run import show_dry_run
+
+        show_dry_run(merged, as_json=json_)
+        return
+    _train(merged, run, runs_dir, run_dir, name, as_json=json_)
+
+
+def _train(
+    config: TrainConfig,
+    run: RunDir | None,
+    runs_dir: Path,
+    run_dir: Path | None,
+    name: str | None,
+    *,
+    as_json: bool,
+) -> None:
+    from netlab.engine.train import settle
+    from netlab.engine.train import train as fit
+
+    config, _ = settle(config)  # refuses an impossible device before a folder is made
+    resume = run is not None
+    run = run or create_run(runs_dir, name or _name(config), run_dir)
+    with StopSignal() as stop, TerminalReport(run.log) as report:
+        report.message(f"run folder {run.path}")
+        best = fit(config, run, command=_command(), report=report, stopped=stop, resume=resume)
+        report.message(f"best epoch {best['epoch']}: {run.best}")
+    if as_json:
+        print(json.dumps({"run": str(run.path), "weights": str(run.best), "best": best}))
+
+
+def _merged(
+    arch: str | None,
+    preset_: str | None,
+    config: Path | None,
+    set_: list[str] | None,
+    flags: dict[str, Any],
+) -> TrainConfig:
+    file = read_config_file(config) if config else Layer("", {})
+    arch = arch or file.values.get("arch")
+    if arch is None:
+        known = ", ".join(registry.names("architecture"))
+        raise UsageError(f"say what to train: netlab train ARCH (known: {known}), or --resume RUN")
+    registry.check("architecture", arch)
+    if file.values.get("arch", arch) != arch:
+        raise ConfigError(f"{config} is for {file.values['arch']}, not for {arch}")
+    layers = [defaults_of(arch)]
+    if preset_:
+        layers.append(preset(arch, preset_))
+    layers += [file, read_settings(set_ or []), Layer("flags", given(flags))]
+    return merge({}, layers)
+
+
+def _resumed(
+    arch: str | None,
+    which: str,
+    runs_dir: Path,
+    flags: dict[str, Any],
+    others: tuple[Any, ...],
+) -> tuple[RunDir, TrainConfig]:
+    """The run to go on with and its config; only what cannot break equality may be given anew."""
+    run = find_run(which, runs_dir)
+    stored = merge({}, [read_config_file(run.config)])
+    if any(others):
+        raise UsageError(
+            "--resume takes its settings from the run: leave out --preset, --config and --set"
+        )
+    changed = stored.merged(given(flags), "flags")
+    old, new = stored.to_dict(), changed.to_dict()
+    refused = [
+        f"{flag_of(key)} is {old[key]} in the run, {new[key]} was given"
+        for key in given(flags)
+        if old[key] != new[key] and key not in _FREE_ON_RESUME
+    ]
+    if arch is not None and arch != stored.arch:
+        refused.append(f"the run trains {stored.arch}, not {arch}")
+    if refused:
+        raise UsageError(f"{run.path}: cannot be changed on resume: {'; '.join(refused)}")
+    return run, changed
+
+
+def _name(config: TrainConfig) -> str:
+    return f"{config.arch}-{config.dataset}-{config.encoder}-{config.decoder}-{config.loss}"
+
+
+def _command() -> str:
+    """The command line, without the places of this machine."""
+    words = ["netlab"]
+    for word in sys.argv[1:]:
+        flag, equals, value = word.partition("=")
+        path = value if equals else word
+        words.append(f"{flag}{equals}{Path(path).name}" if Path(path).is_absolute() else word)
+    return shlex.join(words)

@@ -1,0 +1,106 @@
+"""The one place that knows devices, arithmetic and threads."""
+
+import contextlib
+import os
+import re
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from netlab.errors import UsageError
+
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a network runs, in which arithmetic, with how many CPU threads."""
+
+    device: torch.device
+    precision: str
+    """fp32, bf16 or fp16; weights are fp32 in any case."""
+    threads: int
+
+    def autocast(self) -> torch.autocast:
+        """Context in which a network's layers run in `precision`."""
+        dtype = _DTYPES[self.precision]
+        return torch.autocast(self.device.type, dtype=dtype, enabled=self.precision != "fp32")
+
+    def place(self, network: nn.Module) -> nn.Module:
+        """Move a network here, in the memory layout that its convolutions are fastest in."""
+        if self.device.type == "mps":
+            return network.to(self.device)
+        # The stub of Module.to has no overload for memory_format alone beside a device.
+        return network.to(self.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """Loss scaling, which only fp16 needs."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.precision == "fp16")
+
+    def describe(self) -> str:
+        """One phrase for people: `cpu (2 threads), bf16`."""
+        where = str(self.device)
+        if self.device.type == "cuda":
+            where += f" ({torch.cuda.get_device_name(self.device)})"
+        elif self.device.type == "cpu":
+            where += f" ({self.threads} thread{'s' if self.threads != 1 else ''})"
+        return f"{where}, {self.precision}"
+
+
+def resolve(device: str = "auto", precision: str = "auto", threads: int = 0) -> Machine:
+    """Turn wishes into what is there, and set the number of CPU threads.
+
+    Only `auto` may choose: a named device that is absent is an error.
+
+    Raises:
+        UsageError: an unknown device, one that is not there, or arithmetic it has not.
+    """
+    count = threads or _available_cores()
+    torch.set_num_threads(count)
+    where = _device(device)
+    return Machine(where, _precision(precision, where), count)
+
+
+def _device(wish: str) -> torch.device:
+    if wish == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", wish):
+        raise UsageError(f"unknown device '{wish}'. Known: auto, cpu, cuda, cuda:N, mps.")
+    if wish.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        number = int(wish.partition(":")[2] or 0)
+        if number >= count:
+            raise UsageError(
+                f"--device {wish}: this machine has {count or 'no'} usable CUDA device"
+                f"{'s' if count > 1 else ''}; use --device auto or cpu"
+            )
+    if wish == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: not there on this machine; use --device auto or cpu")
+    return torch.device(wish)
+
+
+def _precision(wish: str, device: torch.device) -> str:
+    if wish == "fp16" and device.type == "cpu":
+        raise UsageError("--precision fp16 is not for the CPU; use auto, bf16 or fp32")
+    if wish != "auto":
+        return wish
+    if device.type == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if device.type == "cpu" and _cpu_has_bf16():
+        return "bf16"
+    return "fp32"
+
+
+def _cpu_has_bf16() -> bool:
+    # bf16 without these instructions is emulated, several times slower than fp32.
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
+
+
+def _available_cores() -> int:
+    with contextlib.suppress(AttributeError):  # not on macOS and Windows
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

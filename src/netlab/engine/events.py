@@ -1,0 +1,36 @@
+"""What the engine tells whoever started it; it never prints."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+
+class Reporter(Protocol):
+    """Hears how a training goes."""
+
+    def message(self, text: str) -> None:
+        """Something a person should know, in one line."""
+
+    def plan(self, facts: Mapping[str, Any]) -> None:
+        """What will be done, before it begins."""
+
+    def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
+        """A step of an epoch: `done` of `total`, mean loss so far, pictures per second."""
+
+    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        """A finished epoch: its row of metrics.csv, and whether it is the best so far."""
+
+
+class Silent:
+    """A reporter that says nothing."""
+
+    def message(self, text: str) -> None:
+        """Ignore."""
+
+    def plan(self, facts: Mapping[str, Any]) -> None:
+        """Ignore."""
+
+    def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
+        """Ignore."""
+
+    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        """Ignore."""

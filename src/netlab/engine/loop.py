@@ -1,0 +1,139 @@
+"""The training loop; it knows no task, no terminal and no files."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from netlab.config import TrainConfig
+from netlab.data._random import derive
+from netlab.engine.device import Machine
+from netlab.engine.events import Reporter
+from netlab.engine.state import State
+from netlab.errors import WorkFailed
+from netlab.tasks._contract import Evaluation, Task
+
+_ORDER, _STEP = 1, 2  # what a derived seed is for
+
+
+@dataclass(frozen=True)
+class Trainer:
+    """What stays the same over a run."""
+
+    config: TrainConfig
+    task: Task
+    machine: Machine
+    schedule: Callable[..., float]
+    train: Any
+    """Training part of the data, in the form of the task."""
+    val: Any
+    report: Reporter
+    stopped: Callable[[], bool] = lambda: False
+    """Asked after every batch; true ends the training with its state whole."""
+
+    @property
+    def batches(self) -> int:
+        """Steps of an epoch; a last batch that is not full is left out, except if it is all."""
+        return max(1, len(self.train) // self.config.batch_size)
+
+    def place(self, tensor: Tensor) -> Tensor:
+        """To the device of the network."""
+        return tensor.to(self.machine.device, non_blocking=True)
+
+
+def train_epoch(trainer: Trainer, state: State) -> bool:
+    """Train to the end of the epoch that is under way; False if stopped before.
+
+    Raises:
+        WorkFailed: the loss is no longer a finite number.
+    """
+    progress, started, first = state.progress, time.perf_counter(), state.progress.batch
+    state.network.train()
+    for indices in _batches(trainer, progress.epoch, first):
+        _step(trainer, state, indices)
+        spent = time.perf_counter() - started
+        count = progress.sums["count"]
+        rate = (progress.batch - first) * len(indices) / spent
+        loss = progress.sums["loss"] / count
+        trainer.report.batch(progress.epoch, progress.batch, trainer.batches, loss, rate)
+        if trainer.stopped() and progress.batch < trainer.batches:
+            progress.seconds += spent
+            return False
+    progress.seconds += time.perf_counter() - started
+    return True
+
+
+def evaluate(
+    trainer_task: Task, network: nn.Module, data: Any, machine: Machine, batch_size: int
+) -> Evaluation:
+    """Score a network on a part of the data."""
+    return score(trainer_task.evaluation(), trainer_task, network, data, machine, batch_size)
+
+
+def score(
+    evaluation: Any, task: Task, network: nn.Module, data: Any, machine: Machine, batch_size: int
+) -> Any:
+    """Fill a score-keeper with a part of the data, and return it."""
+    network.eval()
+    for start in range(0, len(data), batch_size):
+        indices = np.arange(start, min(start + batch_size, len(data)))
+        batch = task.eval_batch(data, indices, lambda t: t.to(machine.device))
+        with torch.inference_mode(), machine.autocast():
+            evaluation.update(network, batch)
+    return evaluation
+
+
+def _batches(trainer: Trainer, epoch: int, first: int) -> Iterator[NDArray[np.int64]]:
+    """Indices of the batches of an epoch from `first` on; the order derives from (seed, epoch)."""
+    generator = torch.Generator().manual_seed(derive(trainer.config.seed, _ORDER, epoch))
+    order = torch.randperm(len(trainer.train), generator=generator).numpy()
+    size = trainer.config.batch_size
+    for batch in range(first, trainer.batches):
+        yield order[batch * size : (batch + 1) * size]
+
+
+def _step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
+    config, progress = trainer.config, state.progress
+    torch.manual_seed(derive(config.seed, _STEP, progress.step))  # dropout, if a component has it
+    _set_rate(trainer, state)
+    batch = trainer.task.train_batch(trainer.train, indices, progress.epoch, trainer.place)
+    with trainer.machine.autocast():
+        loss = trainer.task.loss(state.network, batch)
+    value = float(loss.total.detach())  # waits for the GPU
+    if not math.isfinite(value):
+        raise WorkFailed(
+            f"the loss became {value} in epoch {progress.epoch + 1}, batch {progress.batch + 1}; "
+            "the best weights so far are kept: try a lower --lr, --clip 1, or --precision fp32"
+        )
+    state.optimizer.zero_grad(set_to_none=True)
+    state.scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
+    if config.clip:
+        state.scaler.unscale_(state.optimizer)
+        torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.clip)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    progress.step += 1
+    progress.batch += 1
+    state.update_average()
+    parts = {name: float(part) for name, part in loss.parts.items()}
+    _add(progress.sums, {"loss": value, **parts}, len(indices))
+
+
+def _set_rate(trainer: Trainer, state: State) -> None:
+    steps = trainer.config.epochs * trainer.batches
+    warmup = round(trainer.config.warmup * steps)
+    share = trainer.schedule(state.progress.step, steps=steps, warmup=warmup)
+    for group in state.optimizer.param_groups:
+        group["lr"] = trainer.config.lr * share
+
+
+def _add(sums: dict[str, float], values: dict[str, float], count: int) -> None:
+    for name, value in values.items():
+        sums[name] = sums.get(name, 0.0) + value * count
+    sums["count"] = sums.get("count", 0.0) + count

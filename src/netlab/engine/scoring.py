@@ -1,0 +1,55 @@
+"""Score weights on a part of the data, beside trivial predictors."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from netlab import registry
+from netlab.engine.device import Machine, resolve
+from netlab.engine.loop import score
+from netlab.engine.weights import Loaded, load_weights
+
+
+def evaluate(
+    weights: str | Path | Loaded,
+    *,
+    split: str = "test",
+    data_dir: Path | None = None,
+    images: Path | None = None,
+    masks: Path | None = None,
+    limit: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    batch_size: int = 32,
+    note: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+) -> Any:
+    """Score weights on unseen pictures.
+
+    Args:
+        weights: a file, or what `netlab.load` gave.
+        split: `val`, `test` or `all`; with `images` and `masks` given, their whole folders.
+        data_dir, images, masks: where the data are, if not where the config says.
+        limit: use at most this many pictures.
+        device, precision, threads: as in `netlab train`.
+        batch_size: pictures at a time.
+        note: told of what was left out.
+
+    Returns:
+        The task's report: `result` (the JSON document of `netlab eval`) and `figure`.
+
+    Raises:
+        WeightsError, DataError, UsageError: see `load_weights` and the data sets.
+    """
+    loaded = weights if isinstance(weights, Loaded) else load_weights(Path(weights))
+    machine: Machine = resolve(device, precision, threads)
+    factory = registry.get("task", loaded.about["task"])
+    report = factory.report(
+        loaded.config,
+        loaded.about,
+        split=split,
+        places={"data_dir": data_dir, "images": images, "masks": masks, "limit": limit},
+        note=note,
+    )
+    network = machine.place(loaded.network)
+    return score(report, report.task, network, report.data, machine, batch_size).finished()

@@ -1,0 +1,144 @@
+"""The one object that a training is in at any moment, and its two files.
+
+Order, augmentation and dropout derive from (seed, epoch, index) and the step, and the learning rate
+is a function of the step, so that nothing else has to be stored to go on bit by bit.
+"""
+
+import copy
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from netlab.config import TrainConfig
+from netlab.engine.device import Machine
+from netlab.engine.weights import read_tensors, save_weights
+from netlab.errors import WeightsError
+from netlab.header import FORMAT, read_header
+from netlab.rundir import RunDir, write_text
+
+
+@dataclass
+class Progress:
+    """Where a run stands."""
+
+    epoch: int = 0
+    """Finished epochs."""
+    batch: int = 0
+    """Finished batches of the epoch that is under way."""
+    step: int = 0
+    """Finished batches of the whole run."""
+    sums: dict[str, float] = field(default_factory=dict)
+    """Running sums of the epoch that is under way, by picture."""
+    best: float | None = None
+    best_epoch: int = 0
+    stale: int = 0
+    """Epochs since the best one."""
+    seconds: float = 0.0
+    """Time spent training, over all sessions."""
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    """The rows of metrics.csv."""
+
+
+class State:
+    """Network, moving average, optimiser, loss scaling and progress.
+
+    Args:
+        network: placed on its device.
+        optimizer: over the network's parameters.
+        scaler: of the machine.
+        ema: decay of the moving average of the weights; 0 is none.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        scaler: torch.amp.GradScaler,
+        ema: float,
+    ) -> None:
+        self.network, self.optimizer, self.scaler = network, optimizer, scaler
+        self.decay = ema
+        self.average = copy.deepcopy(network).requires_grad_(False) if ema else None
+        self.progress = Progress()
+
+    @property
+    def best_network(self) -> nn.Module:
+        """What is scored, saved and used: the moving average where there is one."""
+        return self.network if self.average is None else self.average
+
+    @torch.no_grad()
+    def update_average(self) -> None:
+        """Move the average towards the weights (Polyak and Juditsky 1992).
+
+        The decay grows from 0.1 in the first steps, so that the random start is soon forgotten.
+        """
+        if self.average is None:
+            return
+        step = self.progress.step
+        decay = min(self.decay, (1 + step) / (10 + step))
+        kept, new = self.average.state_dict(), self.network.state_dict()
+        floats = [name for name, tensor in kept.items() if tensor.is_floating_point()]
+        torch._foreach_lerp_([kept[n] for n in floats], [new[n] for n in floats], 1 - decay)
+        for name in kept.keys() - set(floats):
+            kept[name].copy_(new[name])
+
+    def save(self, run: RunDir, config: TrainConfig) -> None:
+        """Write all that resume needs; the older state stays whole until then."""
+        about = {"format": FORMAT, "task": "state", "config": config.to_dict()}
+        about["progress"] = asdict(self.progress)
+        about["scaler"] = self.scaler.state_dict()
+        save_weights(run.state, self._tensors(), about)
+        brief = {k: v for k, v in about["progress"].items() if k not in ("rows", "sums")}
+        write_text(run.progress, json.dumps({"format": FORMAT, **brief}, indent=2) + "\n")
+
+    def restore(self, run: RunDir) -> None:
+        """Take up what `save` wrote.
+
+        Raises:
+            WeightsError: a state that is damaged or of another network.
+        """
+        about = read_header(run.state).about
+        tensors = read_tensors(run.state)
+        try:
+            self.network.load_state_dict(_under("network.", tensors))
+            if self.average is not None:
+                self.average.load_state_dict(_under("average.", tensors))
+            self._restore_optimizer(_under("optimizer.", tensors))
+            self.scaler.load_state_dict(about["scaler"])
+            self.progress = Progress(**about["progress"])
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise WeightsError(f"{run.state}: does not fit its run: {reason}") from error
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        if self.average is not None:
+            tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{k}": v for k, v in slots.items()}
+        return tensors
+
+    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        slots: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in tensors.items():
+            index, _, slot = name.partition(".")
+            if tensor.shape == parameters[int(index)].shape and tensor.dim():
+                # Same memory layout as the weights: fused kernels want it, and so do equal bits.
+                tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
+            slots.setdefault(int(index), {})[slot] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
+
+
+def new_state(network: nn.Module, config: TrainConfig, machine: Machine, optimizer: Any) -> State:
+    """The state before the first step; `optimizer` is a component of that kind."""
+    placed = machine.place(network)
+    built = optimizer(placed.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    return State(placed, built, machine.scaler(), config.ema)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

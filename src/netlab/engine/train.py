@@ -1,0 +1,240 @@
+"""Train a network from a config into a run folder, and go on with one that was stopped."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from netlab import registry
+from netlab.config import TrainConfig
+from netlab.data._random import derive
+from netlab.engine.device import Machine, resolve
+from netlab.engine.events import Reporter, Silent
+from netlab.engine.loop import Trainer, evaluate, train_epoch
+from netlab.engine.state import State, new_state
+from netlab.engine.weights import describe, save_weights
+from netlab.errors import Interrupted, UsageError
+from netlab.figures.curves import training_curves
+from netlab.figures.png import save_png
+from netlab.rundir import RunDir, write_rows, write_text
+
+_WEIGHTS = 3  # what a derived seed is for; the loop has the first two
+_SAMPLES = 6
+
+
+def build_model(config: TrainConfig, classes: int | None = None) -> nn.Module:
+    """A network with random weights that derive from `config.seed`.
+
+    Args:
+        config: names the components.
+        classes: number of classes; without it, that of the config's data set's class names or 3.
+
+    Raises:
+        ConfigError: components that do not fit each other.
+    """
+    torch.manual_seed(derive(config.seed, _WEIGHTS))
+    names = config.classes or ("pet", "background", "border")
+    about = {"classes": list(names) if classes is None else [str(i) for i in range(classes)]}
+    task = registry.get("task", registry.get("architecture", config.arch).task)
+    network: nn.Module = task.build(config, about)
+    return network
+
+
+def settle(config: TrainConfig) -> tuple[TrainConfig, Machine]:
+    """Replace `auto` in device, precision and threads by what is there; done once a run.
+
+    Raises:
+        UsageError: a device or arithmetic that is not there.
+    """
+    machine = resolve(config.device, config.precision, config.threads)
+    settled = replace(
+        config,
+        device=str(machine.device),
+        precision=machine.precision,
+        threads=machine.threads,
+    )
+    return settled, machine
+
+
+def prepare(
+    config: TrainConfig,
+    machine: Machine,
+    report: Reporter | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> tuple[Trainer, State]:
+    """Load the data and build everything that a training needs, before its first step.
+
+    Raises:
+        ConfigError, DataError: settings or data that do not fit.
+    """
+    report = report or Silent()
+    factory = registry.get("task", registry.get("architecture", config.arch).task)
+    train = factory.load(config, "train", report.message)
+    val = factory.load(config, "val", report.message)
+    task = factory.create(config, train)
+    # Float32 in the criterion's buffers; autocast does not move them.
+    if isinstance(getattr(task, "criterion", None), nn.Module):
+        task.criterion.to(machine.device)
+    torch.manual_seed(derive(config.seed, _WEIGHTS))
+    network = task.build_network()
+    state = new_state(network, config, machine, registry.get("optimizer", config.optimizer))
+    schedule = registry.get("schedule", config.schedule)
+    return Trainer(config, task, machine, schedule, train, val, report, stopped), state
+
+
+def train(
+    config: TrainConfig,
+    run: RunDir,
+    *,
+    command: str = "netlab.train",
+    report: Reporter | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Train, or go on, to the last epoch; everything is written into the run folder.
+
+    Args:
+        config: complete; written to the run folder first.
+        run: an empty folder, or that of the run to go on with.
+        command: what started it, for the weights files.
+        report: hears how it goes.
+        stopped: asked after every batch; true saves the state and ends.
+        resume: take up the saved state, if there is one.
+
+    Returns:
+        The row of metrics.csv of the best epoch.
+
+    Raises:
+        Interrupted: `stopped` said so; the state is saved.
+        WorkFailed: numbers that went wrong, or a file that could not be written.
+        ConfigError, DataError, UsageError: settings, data or device that do not fit.
+    """
+    report = report or Silent()
+    config, machine = settle(config)
+    trainer, state = prepare(config, machine, report, stopped)
+    if resume and run.state.is_file():
+        state.restore(run)
+    else:
+        write_text(run.config, config.to_yaml())
+    report.plan(_plan(trainer, state))
+    run.samples.mkdir(exist_ok=True)
+    while state.progress.epoch < config.epochs and not _gone_stale(config, state):
+        finished = train_epoch(trainer, state)
+        if finished:
+            _finish_epoch(trainer, state, run, command)
+        state.save(run, config)
+        if not finished or (stopped() and state.progress.epoch < config.epochs):
+            raise Interrupted(
+                f"stopped in epoch {min(state.progress.epoch + 1, config.epochs)}, state saved; "
+                f"go on with: netlab train --resume {run.path}"
+            )
+    if not state.progress.rows:
+        raise UsageError(f"{run.path}: nothing to do, all epochs are done")
+    _show(trainer, state, run, "last")
+    return state.progress.rows[state.progress.best_epoch - 1]
+
+
+def _finish_epoch(trainer: Trainer, state: State, run: RunDir, command: str) -> None:
+    """Score the epoch, keep its row, and write weights, curves and samples."""
+    config, progress, task = trainer.config, state.progress, trainer.task
+    scores = evaluate(
+        task, state.best_network, trainer.val, trainer.machine, 2 * config.batch_size
+    ).row()
+    row = _row(trainer, progress, scores)
+    progress.rows.append(row)
+    progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
+    score = scores[task.monitor]
+    best = progress.best is None or score > progress.best
+    if best:
+        progress.best, progress.best_epoch, progress.stale = score, progress.epoch, 0
+    else:
+        progress.stale += 1
+    about = describe(config, state.network, _facts(trainer, state, row, command))
+    tensors = state.best_network.state_dict()
+    if best:
+        save_weights(run.best, tensors, about)
+        _show(trainer, state, run, "best")
+    save_weights(run.last, tensors, about)
+    write_rows(run.metrics, progress.rows)
+    curves = training_curves(progress.rows, run.path.name, task.monitor)
+    save_png(curves, run.curves)
+    trainer.report.epoch(row, best)
+
+
+def _row(trainer: Trainer, progress: Any, scores: Mapping[str, float]) -> dict[str, Any]:
+    count = progress.sums["count"]
+    losses = {f"train_{k}": v / count for k, v in progress.sums.items() if k != "count"}
+    # Of the whole run, so that a stop in the middle of an epoch does not distort it.
+    trained = progress.step * trainer.config.batch_size
+    return {
+        "epoch": progress.epoch + 1,
+        "step": progress.step,
+        **{name: round(value, 6) for name, value in losses.items()},
+        **{name: round(value, 6) for name, value in scores.items()},
+        "lr": _rounded_rate(trainer, progress),
+        "seconds": round(progress.seconds, 2),
+        "images_per_second": round(trained / max(progress.seconds, 1e-9), 2),
+    }
+
+
+def _rounded_rate(trainer: Trainer, progress: Any) -> float:
+    steps = trainer.config.epochs * trainer.batches
+    warmup = round(trainer.config.warmup * steps)
+    share = trainer.schedule(progress.step - 1, steps=steps, warmup=warmup)
+    return float(f"{trainer.config.lr * share:.4g}")
+
+
+def _facts(trainer: Trainer, state: State, row: Mapping[str, Any], command: str) -> dict[str, Any]:
+    progress = state.progress
+    return {
+        **trainer.task.facts(),
+        "data": {
+            "dataset": trainer.config.dataset,
+            "train": len(trainer.train),
+            "val": len(trainer.val),
+        },
+        "progress": {
+            "epoch": progress.epoch,
+            "epochs": trainer.config.epochs,
+            "seconds": row["seconds"],
+        },
+        "metrics": {k: v for k, v in row.items() if k.startswith(("train_", "val_"))},
+        "ema": bool(trainer.config.ema),
+        "seed": trainer.config.seed,
+        "command": command,
+    }
+
+
+def _show(trainer: Trainer, state: State, run: RunDir, name: str) -> None:
+    """Write a picture of what the network does with the first validation pictures."""
+    indices = np.arange(min(_SAMPLES, len(trainer.val)))
+    batch = trainer.task.eval_batch(trainer.val, indices, trainer.place)
+    title = f"{run.path.name} · epoch {state.progress.epoch} · validation"
+    network = state.best_network.eval()
+    with torch.inference_mode(), trainer.machine.autocast():
+        figure = trainer.task.sample_figure(network, trainer.val, batch, title)
+    save_png(figure, run.samples / f"{name}.png")
+
+
+def _gone_stale(config: TrainConfig, state: State) -> bool:
+    return bool(config.early_stop) and state.progress.stale >= config.early_stop
+
+
+def _plan(trainer: Trainer, state: State) -> dict[str, Any]:
+    return {
+        "network": f"{trainer.config.arch}: {trainer.config.encoder} + {trainer.config.decoder}",
+        "weights": sum(p.numel() for p in state.network.parameters()),
+        "loss": trainer.config.loss,
+        "data": trainer.config.dataset,
+        "train": len(trainer.train),
+        "val": len(trainer.val),
+        "epochs": trainer.config.epochs,
+        "first_epoch": state.progress.epoch,
+        "first_batch": state.progress.batch,
+        "batches": trainer.batches,
+        "batch_size": trainer.config.batch_size,
+        "machine": trainer.machine.describe(),
+    }

@@ -1,0 +1,192 @@
+"""Curves by epoch: panels side by side, and the panels of a training run."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from netlab.figures import _canvas
+from netlab.figures._axis import Axis, Values, numbers, x_axis, y_axis
+from netlab.figures._canvas import HEADING, LABEL, MARGIN, TICK, TITLE, Key, line_height, text_width
+from netlab.figures._lines import Box, Line, draw_lines, draw_swatch
+from netlab.figures.palette import FAINT, FRAME, GRID, Colour, line_colours
+
+_PANEL, _PLOT = 360, 240  # width of a whole panel, height of its plot
+_PAD, _ROOM = 8, 14  # below the plot, and between legend and plot
+# Metrics of which more is better, in the order in which a run is judged by them.
+_SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
+
+__all__ = ["Line", "Panel", "draw_panels", "training_curves"]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One plot with its axes; `share` is its width beside other panels, 1 being usual."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: Sequence[Line]
+    y_range: tuple[float, float] | None = None
+    share: float = 1.0
+
+
+def draw_panels(panels: Sequence[Panel], *, title: str = "") -> Image.Image:
+    """Draw panels side by side; legends stand above the plots, where they cover nothing."""
+    if not panels:
+        raise ValueError("draw_panels needs one panel or more")
+    widths = [round(_PANEL * panel.share) for panel in panels]
+    legends = [
+        _canvas.place_keys([line.label for line in panel.lines if line.label], width - MARGIN)
+        for panel, width in zip(panels, widths, strict=True)
+    ]
+    whole = sum(widths) + 2 * MARGIN
+    titles = _canvas.wrap(title, whole - 2 * MARGIN, TITLE)
+    top = MARGIN + len(titles) * line_height(TITLE) + (6 if titles else 0)
+    plot_top = top + line_height(HEADING) + max(height for _, height in legends) + _ROOM
+    below = line_height(TICK) + line_height(LABEL) + _PAD
+    image = _canvas.blank(whole, plot_top + _PLOT + below + MARGIN // 2)
+    _canvas.write_title(image, titles)
+    left = MARGIN
+    for panel, width, (keys, _) in zip(panels, widths, legends, strict=True):
+        _draw_panel(image, panel, keys, (left, top, left + width, plot_top))
+        left += width
+    return image
+
+
+def training_curves(
+    rows: Sequence[Mapping[str, object]], title: str, monitor: str | None = None
+) -> Image.Image:
+    """Draw a run's losses, its score with the best epoch marked, and its learning rate.
+
+    Where no score is to be found, the lowest `val_loss` is marked instead, and the other `val_`
+    columns share the second panel.
+
+    Args:
+        rows: one mapping an epoch, as in metrics.csv: numbers or their text; what is missing or
+            empty leaves a gap. Without `epoch`, rows count from 1.
+        title: stands above all panels.
+        monitor: the column that is the score, of which the largest is the best; if not given,
+            `val_miou` or else `val_accuracy`.
+    """
+    epochs = [_number(row.get("epoch", index)) for index, row in enumerate(rows, start=1)]
+    columns = {
+        name: [_number(row.get(name)) for row in rows]
+        for name in dict.fromkeys(name for row in rows for name in row)
+    }
+    wanted = _SCORES if monitor is None else (monitor,)
+    score = next((name for name in wanted if name in columns), None)
+    panels = [_loss_panel(epochs, columns, judged=score is None)]
+    if score is not None:
+        panels.append(_score_panel(epochs, columns[score], _SCORES.get(score, _said(score))))
+    elif others := [n for n in columns if n.startswith("val_") and n != "val_loss"]:
+        lines = [Line(_said(name), epochs, columns[name]) for name in others]
+        panels.append(Panel("Validation", "epoch", "value", lines))
+    if "lr" in columns:
+        rate = Line("", epochs, columns["lr"], colour=FAINT)
+        panels.append(Panel("Learning rate", "epoch", "", [rate], share=0.7))
+    return draw_panels(panels, title=title)
+
+
+def _loss_panel(epochs: list[float], columns: Mapping[str, list[float]], judged: bool) -> Panel:
+    names = {"train_loss": "training", "val_loss": "validation"}
+    colours = dict(zip(names, line_colours(2), strict=True))
+    lines = [
+        Line(label, epochs, columns[name], colour=colours[name])
+        for name, label in names.items()
+        if name in columns
+    ]
+    if judged and "val_loss" in columns:
+        lines += _best(epochs, columns["val_loss"], sign=-1, colour=colours["val_loss"])
+    return Panel("Loss", "epoch", "loss", lines)
+
+
+def _score_panel(epochs: list[float], scores: list[float], name: str) -> Panel:
+    colour = line_colours(2)[1]
+    lines = [Line("validation", epochs, scores, colour=colour)]
+    lines += _best(epochs, scores, sign=1, colour=colour)
+    inside = all(0 <= score <= 1 for score in scores if math.isfinite(score))
+    # The whole range, so that the pictures of two runs can be laid side by side.
+    limits, label = ((0.0, 1.0), f"{name} (0 to 1)") if inside else (None, name)
+    return Panel(f"Validation {name}", "epoch", label, lines, limits)
+
+
+def _best(epochs: list[float], values: list[float], sign: int, colour: Colour) -> list[Line]:
+    """A ring at the first best value, with its number in the legend; nothing without values."""
+    points = [(sign * v, -e, e, v) for e, v in zip(epochs, values, strict=True) if math.isfinite(v)]
+    if not points:
+        return []
+    _, _, epoch, value = max(points)
+    label = f"best: {value:.3f} at epoch {epoch:g}"
+    return [Line(label, [epoch], [value], marker="ring", colour=colour)]
+
+
+def _number(value: object) -> float:
+    """A cell of metrics.csv as a number; NaN if it holds none."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan
+
+
+def _said(column: str) -> str:
+    return column.removeprefix("val_").replace("_", " ")
+
+
+def _draw_panel(image: Image.Image, panel: Panel, keys: Sequence[Key], head: Box) -> None:
+    """Draw one panel; `head` holds its title and legend, and the plot hangs below."""
+    left, top, right, bottom = head
+    xs, ys = _joined([n.xs for n in panel.lines]), _joined([n.ys for n in panel.lines])
+    across = x_axis(xs, count=max(3, (right - left) // 60))
+    upwards = y_axis(ys, panel.y_range, count=5)
+    inner = left + max(text_width(label, TICK) for label in upwards.labels()) + 8
+    inner += line_height(LABEL) if panel.y_label else 0
+    box = (inner, bottom, right - MARGIN, bottom + _PLOT)
+    heading = _canvas.shorten(panel.title, right - MARGIN - left, HEADING)
+    _canvas.write(image, (left, top + line_height(HEADING) / 2), heading, HEADING)
+    _draw_axes(image, box, across, upwards)
+    _draw_labels(image, box, panel, left)
+    colours = _colours(panel.lines)
+    draw_lines(image, box, panel.lines, colours, (across, upwards))
+    shown = [(n, c) for n, c in zip(panel.lines, colours, strict=True) if n.label]
+    for key, (line, colour) in zip(keys, shown, strict=True):
+        swatch = _canvas.write_key(image, key, (left, top + line_height(HEADING)))
+        draw_swatch(image, swatch, line, colour)
+
+
+def _draw_axes(image: Image.Image, box: Box, across: Axis, upwards: Axis) -> None:
+    left, top, right, bottom = box
+    draw = ImageDraw.Draw(image)
+    places = upwards.place(np.asarray(upwards.ticks()))
+    for place, label in zip(places, upwards.labels(), strict=True):
+        y = round(bottom - place * (bottom - top))
+        draw.line((left, y, right, y), fill=GRID)
+        _canvas.write(image, (left - 7, y), label, TICK, FAINT, "rm")
+    places = across.place(np.asarray(across.ticks()))
+    for place, label in zip(places, across.labels(), strict=True):
+        x = round(left + place * (right - left))
+        draw.line((x, bottom, x, bottom + 4), fill=FRAME)
+        _canvas.write(image, (x, bottom + 6 + line_height(TICK) / 2), label, TICK, FAINT, "mm")
+    draw.line((left, bottom, right, bottom), fill=FRAME)
+
+
+def _draw_labels(image: Image.Image, box: Box, panel: Panel, edge: int) -> None:
+    left, top, right, bottom = box
+    below = bottom + _PAD + line_height(TICK) + line_height(LABEL) / 2 - 2
+    text = _canvas.shorten(panel.x_label, right - left, LABEL)
+    _canvas.write(image, ((left + right) / 2, below), text, LABEL, FAINT, "mm")
+    if panel.y_label:
+        text = _canvas.shorten(panel.y_label, bottom - top, LABEL)
+        at = (edge + line_height(LABEL) // 2, (top + bottom) // 2)
+        _canvas.write_upwards(image, at, text, LABEL, FAINT)
+
+
+def _colours(lines: Sequence[Line]) -> list[Colour]:
+    usual = line_colours(len(lines))
+    return [line.colour or colour for line, colour in zip(lines, usual, strict=True)]
+
+
+def _joined(parts: Sequence[Sequence[float]]) -> Values:
+    return np.concatenate([numbers(part) for part in parts]) if parts else numbers([])

@@ -1,0 +1,40 @@
+"""Input, target and prediction side by side."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from netlab.figures.palette import class_colours, paint
+from netlab.figures.rows import Row, draw_rows
+
+
+def prediction_rows(
+    images: NDArray[np.uint8],
+    masks: NDArray[np.uint8],
+    predicted: NDArray[np.uint8],
+    captions: Sequence[str],
+    classes: Sequence[str],
+    title: str,
+    **layout: Any,
+) -> Image.Image:
+    """A row for each picture.
+
+    Args:
+        images: (N, H, W, 3).
+        masks: (N, H, W) ids of the target.
+        predicted: (N, H, W) ids.
+        captions: one for each picture.
+        classes: names in the order of the ids.
+        title: stands above.
+        layout: passed on to `draw_rows`.
+    """
+    rows = [
+        Row([image, paint(mask, len(classes)), paint(guess, len(classes))], caption)
+        for image, mask, guess, caption in zip(images, masks, predicted, captions, strict=True)
+    ]
+    legend = list(zip(classes, class_colours(len(classes)), strict=True))
+    columns = ("Input", "Target", "Prediction")
+    return draw_rows(columns, rows, title=title, legend=legend, **layout)

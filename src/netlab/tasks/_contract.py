@@ -1,0 +1,74 @@
+"""What every task keeps: all that the training loop needs to know of it."""
+
+from collections.abc import Callable, Mapping, Sized
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from netlab.config import TrainConfig
+from netlab.losses._contract import Loss
+
+Batch = tuple[Tensor, ...]
+"""Tensors on the device of the network; only the task knows what they mean."""
+
+
+class Evaluation(Protocol):
+    """Gathers scores over a part of the data; built anew for each pass."""
+
+    def update(self, network: nn.Module, batch: Batch) -> None:
+        """Take one batch in; the caller sets evaluation mode, precision and no gradients."""
+
+    def row(self) -> dict[str, float]:
+        """Scores for a row of metrics.csv, each named `val_*`."""
+
+
+class Task(Protocol):
+    """Meaning of batches, losses and scores; built as `Task(config, classes, …)`."""
+
+    monitor: ClassVar[str]
+    """The column of metrics.csv whose largest value marks the best epoch."""
+    score_name: ClassVar[str]
+    """What people call that score: `mIoU`."""
+
+    def build_network(self) -> nn.Module:
+        """A new network with random weights, drawn from the global generator."""
+
+    def train_batch(
+        self, data: Any, indices: NDArray[np.int64], epoch: int, place: Callable[[Tensor], Tensor]
+    ) -> Batch:
+        """The pictures at `indices`, augmented for `epoch`, through `place` to the device."""
+
+    def eval_batch(
+        self, data: Any, indices: NDArray[np.int64], place: Callable[[Tensor], Tensor]
+    ) -> Batch:
+        """The pictures at `indices` as they are, through `place` to the device."""
+
+    def loss(self, network: nn.Module, batch: Batch) -> Loss:
+        """Forward pass and loss; differentiable."""
+
+    def evaluation(self) -> Evaluation:
+        """An empty score-keeper."""
+
+    def facts(self) -> dict[str, Any]:
+        """What a weights file must hold to use the network: classes, input, normalisation."""
+
+    def sample_figure(self, network: nn.Module, data: Any, batch: Batch, title: str) -> Any:
+        """A picture (PIL) that shows what the network does with a few examples."""
+
+
+class TaskFactory(Protocol):
+    """The static side of a task."""
+
+    @staticmethod
+    def load(config: TrainConfig, split: str, note: Callable[[str], None]) -> Sized:
+        """One part of the data that a config names."""
+
+    @staticmethod
+    def create(config: TrainConfig, train: Any) -> Task:
+        """The task for a config, fitted to its training data (classes, class weights)."""
+
+    @staticmethod
+    def build(config: TrainConfig, about: Mapping[str, Any]) -> nn.Module:
+        """The network that a weights file describes."""

@@ -1,0 +1,343 @@
+"""A class for every pixel of a picture."""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from netlab import registry
+from netlab.config import TrainConfig
+from netlab.data._augment import STRENGTHS, augment
+from netlab.data._contract import DataRequest, SegmentationSet, Split
+from netlab.data._pictures import RESIZE_FILTER
+from netlab.errors import ConfigError, DataError
+from netlab.expressions import parse_sum
+from netlab.layers.conv import ConvBlock
+from netlab.losses._contract import Loss
+from netlab.losses._sum import WeightedSum
+from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
+from netlab.registry import register
+from netlab.tasks._segmentation_report import SegmentationReport
+
+MEAN, STD = 0.5, 0.25
+"""Normalisation of pixel values in [0, 1], the same for each channel."""
+
+Place = Callable[[Tensor], Tensor]
+
+
+@register("task")
+class Segmentation:
+    """Trains and scores networks that give logits (B, K, H, W) for pictures (B, 3, H, W).
+
+    Args:
+        config: the run.
+        classes: names in the order of their ids.
+        class_weights: (K,), mean 1, or None.
+    """
+
+    monitor: ClassVar[str] = "val_miou"
+    score_name: ClassVar[str] = "mIoU"
+
+    def __init__(
+        self, config: TrainConfig, classes: Sequence[str], class_weights: Tensor | None = None
+    ) -> None:
+        self.config, self.classes = config, tuple(classes)
+        self.criterion = _criterion(config, len(classes), class_weights)
+
+    @staticmethod
+    def load(
+        config: TrainConfig,
+        split: Split,
+        note: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+    ) -> SegmentationSet:
+        """One part of the data that the config names.
+
+        Raises:
+            ConfigError: a data set for another task.
+            DataError: data that are missing, half present or damaged.
+        """
+        dataset = registry.get("dataset", config.dataset)()
+        if dataset.task != "segmentation":
+            raise ConfigError(
+                f"dataset '{config.dataset}' is for {dataset.task}, but {config.arch} needs "
+                "pictures with masks: try pets, pairs or synthetic"
+            )
+        request = DataRequest(
+            split=split,
+            image_size=config.image_size,
+            data_dir=_path(config.data_dir),
+            images=_path(config.images),
+            masks=_path(config.masks),
+            classes=config.classes,
+            mask_values=config.mask_values,
+            limit=config.limit,
+            skip_bad=config.skip_bad,
+            seed=config.seed,
+            note=note,
+        )
+        data: SegmentationSet = dataset.load(request)
+        return data
+
+    @staticmethod
+    def create(config: TrainConfig, train: SegmentationSet) -> "Segmentation":
+        """The task for a config, with classes and class weights from its training part."""
+        return Segmentation(config, train.classes, _class_weights(config, train))
+
+    @staticmethod
+    def build(config: TrainConfig, about: Mapping[str, Any]) -> nn.Module:
+        """The network that a weights file describes, with random weights."""
+        return build_network(config, len(about["classes"]))
+
+    @staticmethod
+    def report(
+        config: TrainConfig,
+        about: Mapping[str, Any],
+        *,
+        split: Split,
+        places: Mapping[str, Any],
+        note: Callable[[str], None],
+    ) -> SegmentationReport:
+        """The empty report of `netlab eval` on a part of the data.
+
+        Args:
+            config: of the weights.
+            about: description of the weights.
+            split: part to score; all of `places["images"]` if those are given.
+            places: fields of the config that say where the data are here; None is as it was.
+            note: told of what was left out.
+
+        Raises:
+            DataError: data that are missing, or whose classes are not those of the weights.
+        """
+        config = replace(config, **{k: _text(v) for k, v in places.items() if v is not None})
+        if config.images and config.dataset != "pairs":
+            config = replace(config, dataset="pairs")
+        if config.dataset == "pairs" and config.classes is None:
+            config = replace(config, classes=tuple(about["classes"]))
+        own = bool(places.get("images"))
+        data = Segmentation.load(config, "all" if own else split, note)
+        if list(data.classes) != list(about["classes"]):
+            raise DataError(
+                f"the data have the classes {', '.join(data.classes)}, "
+                f"the weights {', '.join(about['classes'])}"
+            )
+        train = data if own else Segmentation.load(replace(config, limit=None), "train")
+        task = Segmentation(config, data.classes)
+        return SegmentationReport(task, data, train, "all" if own else split)
+
+    def build_network(self) -> nn.Module:
+        """A new network with random weights, drawn from the global generator."""
+        return build_network(self.config, len(self.classes))
+
+    def train_batch(
+        self, data: SegmentationSet, indices: NDArray[np.int64], epoch: int, place: Place
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised float pictures (B, 3, H, W) and int64 ids (B, H, W), augmented."""
+        images, masks = _raw_batch(data, indices, place)
+        images, masks = augment(
+            images,
+            masks,
+            STRENGTHS[self.config.augment],
+            seed=self.config.seed,
+            epoch=epoch,
+            indices=indices,
+        )
+        return normalise(images), masks.long()
+
+    def eval_batch(
+        self, data: SegmentationSet, indices: NDArray[np.int64], place: Place
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised float pictures (B, 3, H, W) and int64 ids (B, H, W), as they are."""
+        images, masks = _raw_batch(data, indices, place)
+        return normalise(images), masks.long()
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Loss:
+        """Forward pass and loss of a batch."""
+        images, masks = batch
+        loss: Loss = self.criterion(network(images), masks)
+        return loss
+
+    def evaluation(self) -> "SegmentationScores":
+        """An empty score-keeper for validation."""
+        return SegmentationScores(self)
+
+    def facts(self) -> dict[str, Any]:
+        """What a weights file must hold to use the network."""
+        return {
+            "classes": list(self.classes),
+            "input": {
+                "size": self.config.image_size,
+                "mean": [MEAN] * 3,
+                "std": [STD] * 3,
+                "resize": RESIZE_FILTER,
+            },
+        }
+
+    def sample_figure(
+        self, network: nn.Module, data: SegmentationSet, batch: tuple[Tensor, ...], title: str
+    ) -> Any:
+        """Input, target and prediction of a batch from the start of `data`, a row each."""
+        from netlab.figures.segmentation import prediction_rows
+
+        images, masks = batch
+        predicted = network(images).argmax(dim=1)
+        counts = confusion(predicted, masks, len(self.classes))
+        count = len(images)
+        return prediction_rows(
+            data.images[:count],
+            data.masks[:count],
+            predicted.to("cpu", torch.uint8).numpy(),
+            [f"{n} · mIoU {s:.2f}" for n, s in zip(data.names, mean_iou(counts), strict=False)],
+            self.classes,
+            title,
+        )
+
+
+class SegmentationScores:
+    """Loss and confusion matrix over a part of the data (see `tasks._contract.Evaluation`)."""
+
+    def __init__(self, task: Segmentation) -> None:
+        self.task = task
+        self.losses: dict[str, float] = {}
+        self.pictures = 0
+        self.counts: list[Tensor] = []
+
+    def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
+        """Take one batch in."""
+        images, masks = batch
+        logits = network(images)
+        loss = self.task.criterion(logits, masks)
+        for name, value in {"loss": loss.total, **loss.parts}.items():
+            self.losses[name] = self.losses.get(name, 0.0) + float(value) * len(images)
+        self.pictures += len(images)
+        # bf16 has equal logits often enough to matter: argmax then takes the lower id
+        self.counts.append(confusion(logits.argmax(dim=1), masks, len(self.task.classes)).cpu())
+
+    def row(self) -> dict[str, float]:
+        """Scores for a row of metrics.csv."""
+        counts = torch.cat(self.counts).sum(dim=0)
+        losses = {f"val_{name}": total / self.pictures for name, total in self.losses.items()}
+        by_class = zip(self.task.classes, iou(counts).tolist(), strict=True)
+        return {
+            **losses,
+            "val_miou": float(mean_iou(counts)),
+            "val_pixel_accuracy": float(pixel_accuracy(counts)),
+            **{f"val_iou_{name}": value for name, value in by_class},
+        }
+
+
+def build_network(config: TrainConfig, classes: int) -> nn.Module:
+    """Put a segmentation network together from the components that a config names.
+
+    Raises:
+        ConfigError: components that do not fit each other, or arguments they do not take.
+    """
+    widths = [config.width * 2**level for level in range(config.depth + 1)]
+    block = functools.partial(
+        ConvBlock,
+        norm=_component(config, "norm"),
+        activation=_component(config, "activation"),
+    )
+    encoder = _component(config, "encoder")(
+        in_channels=3 * config.stem**2, widths=widths[:-1], block=block
+    )
+    bottleneck = _component(config, "bottleneck")(
+        in_channels=encoder.out_channels[-1], out_channels=widths[-1], block=block
+    )
+    decoder = _component(config, "decoder")(
+        in_channels=bottleneck.out_channels,
+        skip_channels=encoder.out_channels[:-1],
+        strides=encoder.strides,
+        block=block,
+    )
+    architecture = _component(config, "architecture", config.arch)
+    network: nn.Module = architecture(
+        encoder, bottleneck, decoder, classes=classes, stem=config.stem
+    )
+    return network
+
+
+def normalise(images: Tensor) -> Tensor:
+    """Pixel values in [0, 1] to zero mean and about unit spread."""
+    return (images - MEAN) / STD
+
+
+def to_unit(images: Tensor) -> Tensor:
+    """uint8 pictures (B, H, W, 3) to float (B, 3, H, W) in [0, 1], channels last in memory."""
+    return images.permute(0, 3, 1, 2).float().div_(255)
+
+
+def _component(config: TrainConfig, kind: str, name: str | None = None) -> Callable[..., Any]:
+    """A component with the further arguments that the config has for its kind."""
+    name = name or getattr(config, kind)
+    part = registry.get(kind, name)
+    extra = config.parts.get(kind, {})
+
+    def build(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return part(*args, **kwargs, **extra)
+        except TypeError as error:
+            if not extra:
+                raise
+            raise ConfigError(f"{kind} '{name}' does not take {dict(extra)}: {error}") from error
+
+    return build
+
+
+def _criterion(config: TrainConfig, classes: int, class_weights: Tensor | None) -> WeightedSum:
+    terms = parse_sum(config.loss)
+    extra = config.parts.get("loss", {})
+    built = {
+        t.name: registry.get("loss", t.name)(
+            classes=classes, class_weights=class_weights, **extra.get(t.name, {})
+        )
+        for t in terms
+    }
+    return WeightedSum(built, [t.weight for t in terms])
+
+
+def _class_weights(config: TrainConfig, train: SegmentationSet) -> Tensor | None:
+    classes = len(train.classes)
+    if config.class_weights == "none":
+        return None
+    if config.class_weights == "balanced":
+        pixels = np.zeros(classes, np.int64)
+        for start in range(0, len(train), 512):  # bincount makes int64 copies: keep them small
+            pixels += np.bincount(train.masks[start : start + 512].ravel(), minlength=classes)
+        weights = torch.from_numpy(1 / np.maximum(pixels, 1).astype(np.float32))
+    else:
+        try:
+            weights = torch.tensor([float(w) for w in config.class_weights.split(",")])
+        except ValueError as error:
+            raise ConfigError(
+                f"class-weights '{config.class_weights}': write none, balanced, or numbers: 1,1,2"
+            ) from error
+        if len(weights) != classes or not (weights > 0).all() or not weights.isfinite().all():
+            raise ConfigError(
+                f"class-weights '{config.class_weights}': give {classes} positive numbers, "
+                f"one for each of {', '.join(train.classes)}"
+            )
+    return weights * (classes / weights.sum())
+
+
+def _raw_batch(
+    data: SegmentationSet, indices: NDArray[np.int64], place: Place
+) -> tuple[Tensor, Tensor]:
+    """Bytes travel to the device; everything else happens there."""
+    images = place(torch.from_numpy(data.images[indices]))
+    masks = place(torch.from_numpy(data.masks[indices]))
+    return to_unit(images), masks
+
+
+def _path(text: str | None) -> Path | None:
+    return None if text is None else Path(text)
+
+
+def _text(place: Any) -> Any:
+    return str(place) if isinstance(place, Path) else place
