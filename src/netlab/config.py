@@ -97,7 +97,7 @@ class TrainConfig:
 
     dataset: str = option("synthetic", "data set", group=_DATA, kind="dataset")
     data_dir: str | None = option(
-        None, "folder with the data [default: $NETLAB_DATA, then ./data]", group=_DATA
+        None, "folder with the data (default: $NETLAB_DATA, then ./data)", group=_DATA
     )
     images: str | None = option(None, "folder of pictures (data set pairs)", group=_DATA)
     masks: str | None = option(
@@ -108,7 +108,7 @@ class TrainConfig:
     )
     mask_values: tuple[int, ...] | None = option(
         None,
-        "pixel value of each class in the masks, such as 255,0 [default: 0,1,2,…]",
+        "pixel value of each class in the masks, such as 255,0 (default: 0,1,2,…)",
         group=_DATA,
     )
     image_size: int = option(

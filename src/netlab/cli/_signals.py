@@ -24,7 +24,7 @@ class StopSignal:
     def __call__(self) -> bool:
         return self.asked
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
+    def _ask(self, _number: int, _frame: FrameType | None) -> None:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True

@@ -10,7 +10,7 @@ import typer
 
 from netlab import registry
 from netlab.cli._flags import Debug, Json, flags_from, given
-from netlab.cli._report import TerminalReport
+from netlab.cli._report import TerminalReport, duration
 from netlab.cli._signals import StopSignal
 from netlab.config import (
     Layer,
@@ -94,11 +94,30 @@ def train(
 
     ensure_data(merged, download)
     if dry_run:
-        from netlab.cli._dry_run import show_dry_run
-
-        show_dry_run(merged, as_json=json_)
+        _dry_run(merged, as_json=json_)
         return
     _train(merged, run, runs_dir, run_dir, name, as_json=json_)
+
+
+def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
+    from netlab.engine.dry_run import dry_run
+
+    with TerminalReport(None) as report:
+        facts = dry_run(config, report)
+    if as_json:
+        print(json.dumps(facts))
+        return
+    lines = {name: " × ".join(map(str, shape)) for name, shape in facts["shapes"].items()}
+    lines |= {
+        "weights": f"{facts['weights']:,}",
+        "data": f"{facts['train']:,} to train, {facts['val']:,} to validate",
+        "machine": facts["machine"],
+        "peak memory": f"{facts['peak_memory_mib']:,} MiB",
+        "time": f"{duration(facts['seconds_per_epoch'])} an epoch, "
+        f"{duration(facts['seconds'])} in all",
+    }
+    for name, text in lines.items():
+        print(f"{name:<20} {text}")
 
 
 def _train(

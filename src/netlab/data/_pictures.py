@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from netlab.errors import PictureError
 
@@ -95,7 +95,7 @@ class _opened:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
+    if isinstance(error, UnidentifiedImageError):
         return "not a picture that can be read"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
         return f"larger than {Image.MAX_IMAGE_PIXELS} pixels"

@@ -68,7 +68,8 @@ def draw(rng: np.random.Generator, size: int) -> tuple[NDArray[np.uint8], NDArra
         _lay(picture, coat(rng, size), rasterize(_clutter(rng), _WHOLE, size), light)
     body, head, face = (rasterize(part, place, size) for part in animal)
     fur = coat(rng, size)
-    body, head = (_ruffle(rng, cover) for cover in (body, head))
+    rough = np.float32(0.22) * noise(rng, size, size / 3, size / 3)
+    body, head = (_ruffle(cover, rough) for cover in (body, head))
     _lay(picture, fur, body, light)
     _lay(picture, fur * rng.uniform(0.75, 1.25), head, light)
     picture *= 1 - rng.uniform(0.8, 1) * np.minimum(face, head)
@@ -198,7 +199,7 @@ def _thing(rng: np.random.Generator) -> list[Outline]:
 def _pose(rng: np.random.Generator) -> tuple[Animal, NDArray[np.float64]]:
     """An animal and its place; one in four is a close-up that the frame cuts."""
     kind = rng.choice(4, p=[0.3, 0.2, 0.22, 0.28])
-    scale = rng.uniform(0.42, 0.68) if kind == 3 else rng.uniform(0.26, 0.58)
+    scale = rng.uniform(0.42, 0.68) if kind == 3 else rng.uniform(0.28, 0.6)
     body, (x, y, radius) = (_sitting, _standing, _lying, _close_up)[kind](rng)
     head, face = _head(rng, x, y, radius)
     return Animal(body, head, face), _placement(rng, scale, 0.16)
@@ -260,11 +261,9 @@ def _head(
     return [part @ tilt + (x, y) for part in head], [part @ tilt + (x, y) for part in face]
 
 
-def _ruffle(rng: np.random.Generator, cover: Plane) -> Plane:
+def _ruffle(cover: Plane, rough: Plane) -> Plane:
     """Fray an outline as fur does."""
-    size = len(cover)
-    rough = blur(cover, size / 100) + np.float32(0.22) * noise(rng, size, size / 3, size / 3)
-    return np.clip(2 * rough - 0.5, 0, 1)
+    return np.asarray(np.clip(2 * (blur(cover, len(cover) / 100) + rough) - 0.5, 0, 1), np.float32)
 
 
 def _lay(picture: Picture, surface: Picture, cover: Plane, light: tuple[float, float]) -> None:
@@ -287,7 +286,7 @@ def _photograph(rng: np.random.Generator, picture: Picture) -> NDArray[np.uint8]
     picture += np.float32(rng.uniform(0.01, 0.05)) * rng.standard_normal((size, size), np.float32)
     picture *= rng.uniform(230, 280, (3, 1, 1)).astype(np.float32)
     bytes_ = np.clip(picture, 0, 255).astype(np.uint8).transpose(1, 2, 0)
-    lens = ImageFilter.GaussianBlur(size / 128 * rng.uniform(0, 0.8))
+    lens = ImageFilter.BoxBlur(size / 128 * rng.uniform(0, 0.9))
     return np.asarray(Image.fromarray(np.ascontiguousarray(bytes_)).filter(lens))
 
 

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from netlab.engine.events import Reporter
 from netlab.engine.state import State
 from netlab.errors import WorkFailed
 from netlab.tasks._contract import Evaluation, Task
+
+E = TypeVar("E", bound=Evaluation)
 
 _ORDER, _STEP = 1, 2  # what a derived seed is for
 
@@ -69,16 +71,9 @@ def train_epoch(trainer: Trainer, state: State) -> bool:
     return True
 
 
-def evaluate(
-    trainer_task: Task, network: nn.Module, data: Any, machine: Machine, batch_size: int
-) -> Evaluation:
-    """Score a network on a part of the data."""
-    return score(trainer_task.evaluation(), trainer_task, network, data, machine, batch_size)
-
-
 def score(
-    evaluation: Any, task: Task, network: nn.Module, data: Any, machine: Machine, batch_size: int
-) -> Any:
+    evaluation: E, task: Task, network: nn.Module, data: Any, machine: Machine, batch_size: int
+) -> E:
     """Fill a score-keeper with a part of the data, and return it."""
     network.eval()
     for start in range(0, len(data), batch_size):

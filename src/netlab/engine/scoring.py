@@ -52,4 +52,4 @@ def evaluate(
         note=note,
     )
     network = machine.place(loaded.network)
-    return score(report, report.task, network, report.data, machine, batch_size).finished()
+    return score(report, report.task, network, report.data, machine, batch_size)

@@ -87,11 +87,16 @@ class State:
 
     def save(self, run: RunDir, config: TrainConfig) -> None:
         """Write all that resume needs; the older state stays whole until then."""
-        about = {"format": FORMAT, "task": "state", "config": config.to_dict()}
-        about["progress"] = asdict(self.progress)
-        about["scaler"] = self.scaler.state_dict()
+        progress = asdict(self.progress)
+        about = {
+            "format": FORMAT,
+            "task": "state",
+            "config": config.to_dict(),
+            "progress": progress,
+            "scaler": self.scaler.state_dict(),
+        }
         save_weights(run.state, self._tensors(), about)
-        brief = {k: v for k, v in about["progress"].items() if k not in ("rows", "sums")}
+        brief = {k: v for k, v in progress.items() if k not in ("rows", "sums")}
         write_text(run.progress, json.dumps({"format": FORMAT, **brief}, indent=2) + "\n")
 
     def restore(self, run: RunDir) -> None:

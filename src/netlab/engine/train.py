@@ -13,7 +13,7 @@ from netlab.config import TrainConfig
 from netlab.data._random import derive
 from netlab.engine.device import Machine, resolve
 from netlab.engine.events import Reporter, Silent
-from netlab.engine.loop import Trainer, evaluate, train_epoch
+from netlab.engine.loop import Trainer, score, train_epoch
 from netlab.engine.state import State, new_state
 from netlab.engine.weights import describe, save_weights
 from netlab.errors import Interrupted, UsageError
@@ -140,16 +140,18 @@ def train(
 def _finish_epoch(trainer: Trainer, state: State, run: RunDir, command: str) -> None:
     """Score the epoch, keep its row, and write weights, curves and samples."""
     config, progress, task = trainer.config, state.progress, trainer.task
-    scores = evaluate(
-        task, state.best_network, trainer.val, trainer.machine, 2 * config.batch_size
-    ).row()
+    evaluation = task.evaluation()
+    score(
+        evaluation, task, state.best_network, trainer.val, trainer.machine, 2 * config.batch_size
+    )
+    scores = evaluation.row()
     row = _row(trainer, progress, scores)
     progress.rows.append(row)
     progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
-    score = scores[task.monitor]
-    best = progress.best is None or score > progress.best
+    reached = scores[task.monitor]
+    best = progress.best is None or reached > progress.best
     if best:
-        progress.best, progress.best_epoch, progress.stale = score, progress.epoch, 0
+        progress.best, progress.best_epoch, progress.stale = reached, progress.epoch, 0
     else:
         progress.stale += 1
     about = describe(config, state.network, _facts(trainer, state, row, command))

@@ -66,10 +66,6 @@ class SegmentationReport:
         """Confusion matrix of each picture: (N, K, K), rows are the target."""
         return torch.cat(self.counts)
 
-    def finished(self) -> "SegmentationReport":
-        """Itself, once all batches are in."""
-        return self
-
     def result(self) -> dict[str, Any]:
         """The JSON document of `netlab eval`; see the contract of its keys in the README."""
         counts = self.by_picture.sum(dim=0)

@@ -1,0 +1,108 @@
+"""What a training would be: shapes, weights, memory and time, without a run folder."""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from netlab.config import TrainConfig
+from netlab.engine.events import Reporter
+from netlab.engine.loop import Trainer, train_epoch
+from netlab.engine.state import State
+from netlab.engine.train import prepare, settle
+
+_WARM, _TIMED = 3, 5  # steps
+
+
+def dry_run(config: TrainConfig, report: Reporter) -> dict[str, Any]:
+    """Train a few steps in memory and say what they cost.
+
+    Returns:
+        JSON-able facts: shapes by layer, weights, counts, peak memory in MiB, seconds.
+
+    Raises:
+        ConfigError, DataError, UsageError: as training would.
+    """
+    config, machine = settle(config)
+    trainer, state = prepare(config, machine, report)
+    shapes = _shapes(trainer, state)
+    seconds = _epoch_seconds(trainer, state)
+    return {
+        "weights": sum(p.numel() for p in state.network.parameters()),
+        "train": len(trainer.train),
+        "val": len(trainer.val),
+        "batches": trainer.batches,
+        "machine": machine.describe(),
+        "peak_memory_mib": _peak_memory(machine.device),
+        "seconds_per_epoch": round(seconds, 1),
+        "seconds": round(seconds * config.epochs),
+        "shapes": shapes,
+    }
+
+
+def _shapes(trainer: Trainer, state: State) -> dict[str, list[int]]:
+    """Output shape of each level, from one forward pass of a batch."""
+    found: dict[str, list[int]] = {}
+
+    def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def record(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, Tensor):
+                found[name] = list(output.shape)
+
+        return record
+
+    hooks = [m.register_forward_hook(recorder(n)) for n, m in _levels(state.network)]
+    count = min(trainer.config.batch_size, len(trainer.val))
+    batch = trainer.task.eval_batch(trainer.val, np.arange(count), trainer.place)
+    with torch.inference_mode(), trainer.machine.autocast():
+        found["input"] = list(batch[0].shape)
+        state.network.eval()(batch[0])
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def _levels(network: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Each part of the network as deep as its levels: `encoder.levels.0`, `head`."""
+    levels = []
+    for name, part in network.named_children():
+        inner = [
+            (f"{name}.{group}.{index}", level)
+            for group, stack in part.named_children()
+            if isinstance(stack, nn.ModuleList)
+            for index, level in stack.named_children()
+        ]
+        levels += inner or [(name, part)]
+    return levels
+
+
+def _epoch_seconds(trainer: Trainer, state: State) -> float:
+    """Time of an epoch from a few steps; the first ones, which set things up, do not count."""
+    steps = min(_WARM + _TIMED, trainer.batches)
+    marks: list[float] = []
+
+    def stopped() -> bool:
+        marks.append(time.perf_counter())
+        return len(marks) >= steps
+
+    train_epoch(dataclasses.replace(trainer, stopped=stopped), state)
+    warm = min(_WARM, len(marks) - 1)
+    if warm == 0:
+        return state.progress.seconds
+    return (marks[-1] - marks[warm - 1]) / (len(marks) - warm) * trainer.batches
+
+
+def _peak_memory(device: torch.device) -> int:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) // 2**20
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)
