@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from netlab.config import TrainConfig
-from netlab.engine.events import Reporter
+from netlab.engine.events import Reporter, Silent
 from netlab.engine.loop import Trainer, train_epoch
 from netlab.engine.state import State
 from netlab.engine.train import prepare, settle
@@ -90,7 +90,7 @@ def _epoch_seconds(trainer: Trainer, state: State) -> float:
         marks.append(time.perf_counter())
         return len(marks) >= steps
 
-    train_epoch(dataclasses.replace(trainer, stopped=stopped), state)
+    train_epoch(dataclasses.replace(trainer, stopped=stopped, report=Silent()), state)
     warm = min(_WARM, len(marks) - 1)
     if warm == 0:
         return state.progress.seconds

@@ -1,14 +1,10 @@
-"""Masks for pictures: one by one, or whole folders with reading, network and writing at once."""
+"""Masks for pictures; whole folders go through `netlab.engine.pipeline`."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,14 +16,11 @@ from netlab.data._pictures import _as_rgb, read_picture, stretch
 from netlab.engine.device import Machine, resolve
 from netlab.engine.enlarge import certainty, coverage, decide, probabilities
 from netlab.engine.weights import Loaded, load_weights
-from netlab.errors import PictureError
 from netlab.tasks.segmentation import to_unit
 from netlab.zoo import find_weights
 
 Size = tuple[int, int]
 """Height and width in pixels."""
-J = TypeVar("J")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,106 +164,3 @@ def predict_mask(
     else:
         upright = read_picture(Path(picture) if isinstance(picture, str) else picture)
     return Predictor.load(weights, device=device, tta=tta).predict([upright])[0]
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why one picture has no prediction."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[J, T]):
-    """A job and what became of it."""
-
-    job: J
-    result: T | Failure
-
-
-def predict_files(
-    jobs: Iterable[J],
-    predictor: Predictor,
-    finish: Callable[[J, Prediction], T],
-    *,
-    source: Callable[[J], Path | bytes],
-    batch_size: int = 16,
-    stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Outcome[J, T]]:
-    """Predict many pictures, in order; a picture that cannot be read becomes a `Failure`.
-
-    Pictures are read ahead and results finished in threads while the network works. Beside them no
-    more than a few masks of full size are in memory, however many pictures there are.
-
-    Args:
-        jobs: whatever the caller wants to tell pictures apart by.
-        predictor: the network.
-        finish: called in a thread for each prediction; writes it, say. Its `PictureError` counts
-            as a failure, other errors end everything.
-        source: file or bytes of a job's picture.
-        batch_size: pictures that go through the network at a time.
-        stop: asked before each batch; what has begun is finished and yielded.
-    """
-    workers = min(8, (os.cpu_count() or 1) + 1)
-    todo = iter(jobs)
-    with (
-        ThreadPoolExecutor(workers, "netlab-read") as readers,
-        ThreadPoolExecutor(workers, "netlab-write") as writers,
-    ):
-
-        def read(count: int) -> list[tuple[J, Future[Any]]]:
-            taken = islice(todo, count)
-            return [(j, readers.submit(_read, source(j), predictor.input_size)) for j in taken]
-
-        try:
-            yield from _batches(predictor, finish, read, writers, batch_size, 2 * workers, stop)
-        finally:
-            readers.shutdown(cancel_futures=True)
-            writers.shutdown(cancel_futures=True)
-
-
-def _batches(
-    predictor: Predictor,
-    finish: Callable[[J, Prediction], T],
-    read: Callable[[int], list[tuple[J, "Future[Any]"]]],
-    writers: ThreadPoolExecutor,
-    batch_size: int,
-    backlog: int,
-    stop: Callable[[], bool],
-) -> Iterator[Outcome[J, T]]:
-    pending: deque[tuple[J, Future[T] | Failure]] = deque()
-    batch = read(batch_size)
-    while batch and not stop():
-        following = read(batch_size)
-        found = [(job, _outcome(future)) for job, future in batch]
-        good = [read_ for _, read_ in found if not isinstance(read_, Failure)]
-        predictions = iter(())  # type: Iterator[Prediction]
-        if good:
-            pixels, sizes = zip(*good, strict=True)
-            predictions = iter(predictor.predict_stretched(np.stack(pixels), sizes))
-        for job, read_ in found:
-            if isinstance(read_, Failure):
-                pending.append((job, read_))
-            else:
-                pending.append((job, writers.submit(finish, job, next(predictions))))
-        while len(pending) > backlog:  # do not run ahead of a slow disk
-            yield _wait(*pending.popleft())
-        batch = following
-    while pending:
-        yield _wait(*pending.popleft())
-
-
-def _read(source: Path | bytes, size: int) -> tuple[NDArray[np.uint8], Size]:
-    picture = read_picture(source)
-    return stretch(picture, size), (picture.height, picture.width)
-
-
-def _outcome(future: "Future[Any]") -> Any:
-    try:
-        return future.result()
-    except PictureError as error:
-        return Failure(str(error))
-
-
-def _wait(job: J, result: "Future[T] | Failure") -> Outcome[J, T]:
-    return Outcome(job, result if isinstance(result, Failure) else _outcome(result))

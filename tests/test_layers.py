@@ -1,0 +1,111 @@
+"""The house: imports point one way, the command line starts light, parts name no parts."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "netlab"
+BASE = {"registry", "config", "rundir", "errors", "header", "expressions", "__init__"}
+RANKS = [
+    {"cli"},
+    {"engine", "zoo"},
+    {"tasks"},
+    {"models", "losses", "metrics", "data", "figures", "optimizers", "schedules"},
+    {"encoders", "decoders", "bottlenecks"},
+    {"layers"},
+    BASE,
+]
+HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors")
+
+
+def rank(module: str) -> int:
+    top = module.removeprefix("netlab").lstrip(".").split(".")[0] or "__init__"
+    return next(i for i, layer in enumerate(RANKS) if top in layer)
+
+
+def imports(path: Path) -> list[str]:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("netlab"):
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            found += inner if node.module == "netlab" else [node.module]
+        elif isinstance(node, ast.Import):
+            found += [a.name for a in node.names if a.name.startswith("netlab")]
+    return [name if name != "netlab.__version__" else "netlab" for name in found]
+
+
+FILES = sorted(p for p in SOURCE.rglob("*.py") if p.name != "__main__.py" and p.parent != SOURCE)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
+def test_imports_point_down(path: Path) -> None:
+    mine = rank(".".join(path.relative_to(SOURCE).with_suffix("").parts))
+    for module in imports(path):
+        assert rank(module) >= mine, f"{path.name} imports {module}"
+
+
+COMPONENT_FOLDERS = ("encoders", "decoders", "bottlenecks", "losses", "schedules", "optimizers")
+
+
+@pytest.mark.parametrize("folder", COMPONENT_FOLDERS)
+def test_components_do_not_import_their_siblings(folder: str) -> None:
+    for path in (SOURCE / folder).glob("[!_]*.py"):
+        for module in imports(path):
+            if module.startswith(f"netlab.{folder}."):
+                assert module.split(".")[2].startswith("_"), f"{path.name} imports {module}"
+
+
+def loaded_modules(words: list[str]) -> set[str]:
+    """Top-level modules that a command has loaded when it ends."""
+    script = (
+        "import sys, json, atexit\n"
+        "atexit.register(lambda: print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})), "
+        "file=sys.stderr))\n"
+        "from netlab.cli.main import main\n"
+        f"main({words!r})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["train", "--help"], ["predict-mask", "--help"], ["list"], ["--version"]]
+)
+def test_help_and_list_load_nothing_heavy(words: list[str]) -> None:
+    assert not loaded_modules(words) & set(HEAVY)
+
+
+def test_import_of_the_package_loads_nothing_heavy() -> None:
+    script = "import sys, netlab; print([m for m in sys.modules if m in %r])" % (HEAVY,)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_predict_mask_imports_no_torchvision(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.new("RGB", (40, 30), "orange").save(tmp_path / "x.png")
+    found = loaded_modules(["predict-mask", str(tmp_path / "x.png"), "--threads", "1"])
+    assert "torch" in found
+    assert "torchvision" not in found
+
+
+def test_no_pickle_and_no_machine_path_in_the_package() -> None:
+    for path in SOURCE.rglob("*.py"):
+        text = path.read_text()
+        for word in ("import pickle", "torch.load(", "/home/", "/root/", "/work/", "/tmp/"):
+            assert word not in text, f"{path}: {word}"
+
+
+def test_every_public_name_of_the_package_is_there() -> None:
+    import netlab
+
+    for name in netlab.__all__:
+        assert getattr(netlab, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        netlab.nonsense  # noqa: B018

@@ -1,0 +1,189 @@
+"""The catalogue: what is listed exists, keeps its contract, and needs no central edit."""
+
+from importlib.metadata import EntryPoint
+from itertools import pairwise
+
+import pytest
+import torch
+
+from netlab import registry
+from netlab.config import Layer, defaults_of, merge, preset
+from netlab.engine.train import build_model
+from netlab.errors import ConfigError, UnknownComponent
+from netlab.layers.conv import ConvBlock
+
+from .conftest import tiny_config
+
+
+def block(a: int, b: int) -> torch.nn.Module:
+    return ConvBlock(a, b, norm=torch.nn.BatchNorm2d, activation=torch.nn.ReLU)
+
+
+@pytest.mark.parametrize("kind", registry.FOLDERS)
+def test_every_listed_component_can_be_imported_and_has_a_line(kind: str) -> None:
+    assert registry.names(kind)
+    for summary in registry.summaries(kind):
+        assert registry.get(kind, summary.name)
+        assert summary.text.endswith(".")
+        assert len(summary.text) < 100
+
+
+def test_names_that_the_contract_promises() -> None:
+    assert {"maxpool", "strided"} <= set(registry.names("encoder"))
+    assert {"transpose", "upsample"} <= set(registry.names("decoder"))
+    assert {"ce", "dice"} <= set(registry.names("loss"))
+    assert {"pets", "pairs", "synthetic"} <= set(registry.names("dataset"))
+    assert {"adam", "adamw"} <= set(registry.names("optimizer"))
+    assert {"constant", "cosine", "onecycle"} <= set(registry.names("schedule"))
+
+
+@pytest.mark.parametrize("name", registry.names("encoder"))
+def test_encoder_keeps_its_contract(name: str) -> None:
+    encoder = registry.get("encoder", name)(in_channels=3, widths=(4, 8, 16), block=block)
+    maps = encoder(torch.zeros(2, 3, 24, 40))
+    assert [m.shape[1] for m in maps] == list(encoder.out_channels)
+    assert [24 // m.shape[2] for m in maps] == list(encoder.strides)
+    assert [40 // m.shape[3] for m in maps] == list(encoder.strides)
+    assert all(a.shape[2] > b.shape[2] for a, b in pairwise(maps))
+
+
+@pytest.mark.parametrize("name", registry.names("bottleneck"))
+def test_bottleneck_keeps_its_contract(name: str) -> None:
+    bottleneck = registry.get("bottleneck", name)(in_channels=6, out_channels=10, block=block)
+    assert bottleneck(torch.zeros(2, 6, 3, 5)).shape == (2, bottleneck.out_channels, 3, 5)
+
+
+@pytest.mark.parametrize("name", registry.names("decoder"))
+def test_decoder_is_built_from_channels_and_strides_alone(name: str) -> None:
+    # Strides that none of our encoders has: a factor of 4 in the middle.
+    decoder = registry.get("decoder", name)(
+        in_channels=12, skip_channels=(4, 6), strides=(1, 4, 8), block=block
+    )
+    skips = [torch.zeros(2, 4, 16, 24), torch.zeros(2, 6, 4, 6)]
+    out = decoder(torch.zeros(2, 12, 2, 3), skips)
+    assert out.shape == (2, decoder.out_channels, 16, 24)
+
+
+@pytest.mark.parametrize("name", registry.names("decoder"))
+def test_impossible_pairing_is_one_clear_line(name: str) -> None:
+    with pytest.raises(ConfigError, match="multiple of the one before") as caught:
+        registry.get("decoder", name)(
+            in_channels=12, skip_channels=(4, 6), strides=(2, 3, 6), block=block
+        )
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["norm", "activation"])
+def test_layers_keep_the_shape(kind: str) -> None:
+    for name in registry.names(kind):
+        layer = registry.get(kind, name)
+        built = layer(6) if kind == "norm" else layer()
+        assert built(torch.randn(2, 6, 1, 1)).shape == (2, 6, 1, 1) if kind != "norm" else True
+        assert built(torch.randn(2, 6, 3, 4)).shape == (2, 6, 3, 4)
+
+
+@pytest.mark.parametrize("name", registry.names("schedule"))
+def test_schedule_stays_in_its_range_and_ends_low(name: str) -> None:
+    schedule = registry.get("schedule", name)
+    for steps, warmup in ((1, 0), (2, 1), (100, 10), (100, 0), (100, 90)):
+        shares = [schedule(s, steps=steps, warmup=warmup) for s in range(steps)]
+        assert all(0 < share <= 1 for share in shares)
+    if name != "constant":
+        assert max(shares) == pytest.approx(1)
+        assert shares[-1] < 0.1
+
+
+@pytest.mark.parametrize("name", registry.names("loss"))
+def test_loss_falls_when_the_prediction_improves(name: str) -> None:
+    target = torch.randint(0, 3, (2, 6, 6), generator=torch.Generator().manual_seed(0))
+    term = registry.get("loss", name)(classes=3, class_weights=None)
+    right = torch.nn.functional.one_hot(target, 3).movedim(-1, 1).float()
+    losses = [float(term(scale * right, target)) for scale in (-5, 0, 1, 5, 30)]
+    assert losses == sorted(losses, reverse=True)
+    assert losses[-1] == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "decoder", "weights"),
+    [
+        ("maxpool", "transpose", 7_703_107),
+        ("strided", "transpose", 8_047_619),
+        ("strided", "upsample", 7_531_523),
+    ],
+)
+def test_lesson_networks_have_exactly_the_lesson_s_weights(
+    encoder: str, decoder: str, weights: int
+) -> None:
+    parts = Layer("test", {"encoder": encoder, "decoder": decoder})
+    config = merge({}, [defaults_of("unet"), preset("unet", "lesson"), parts])
+    assert sum(p.numel() for p in build_model(config).parameters()) == weights
+
+
+@pytest.mark.parametrize("encoder", registry.names("encoder"))
+@pytest.mark.parametrize("decoder", registry.names("decoder"))
+@pytest.mark.parametrize("stem", [1, 2])
+def test_any_input_size_works(encoder: str, decoder: str, stem: int) -> None:
+    config = tiny_config(encoder=encoder, decoder=decoder, stem=stem)
+    network = build_model(config).eval()
+    for height, width in ((1, 1), (3, 50), (37, 50), (32, 32)):
+        with torch.inference_mode():
+            logits = network(torch.randn(2, 3, height, width))
+        assert logits.shape == (2, 3, height, width)
+        assert logits.isfinite().all()
+
+
+@pytest.mark.parametrize("decoder", registry.names("decoder"))
+def test_channels_last_and_threads_change_nothing(decoder: str) -> None:
+    """Transposed convolutions in this layout have had bugs that gave wrong results."""
+    network = build_model(tiny_config(decoder=decoder, width=8)).eval()
+    x = torch.randn(2, 3, 32, 48, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        plain = network(x)
+        fast = network.to(memory_format=torch.channels_last)(
+            x.contiguous(memory_format=torch.channels_last)
+        )
+    torch.testing.assert_close(plain, fast, rtol=1e-4, atol=1e-5)
+
+
+def test_upsample_before_or_after_its_convolution_is_the_same() -> None:
+    conv = torch.nn.Conv2d(6, 3, kernel_size=1)
+    up = torch.nn.Upsample(scale_factor=2, mode="bilinear")
+    x = torch.randn(2, 6, 5, 7)
+    torch.testing.assert_close(up(conv(x)), conv(up(x)), rtol=1e-4, atol=1e-5)
+
+
+def test_unknown_names_get_the_nearest_and_the_list() -> None:
+    with pytest.raises(UnknownComponent, match="Did you mean 'strided'.*Known: .*maxpool"):
+        registry.get("encoder", "stridded")
+    with pytest.raises(UnknownComponent, match="kind of component 'encodr'"):
+        registry.names("encodr")
+
+
+def test_plugins_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    def points(group: str) -> list[EntryPoint]:
+        here = "tests.test_registry"
+        made = {"good": "PluginEncoder", "wrong": "NotAComponent", "gone": "Missing"}
+        values = {**made, "maxpool": "PluginEncoder"}
+        return [
+            EntryPoint(name, f"{here}:{value}", group)
+            for name, value in values.items()
+            if group == "netlab.encoder"
+        ]
+
+    monkeypatch.setattr(registry, "entry_points", points)
+    assert "good" in registry.names("encoder")
+    assert registry.get("encoder", "good") is PluginEncoder
+    assert registry.get("encoder", "maxpool") is not PluginEncoder, "our own names come first"
+    with pytest.raises(UnknownComponent, match="is no encoder"):
+        registry.get("encoder", "wrong")
+    with pytest.raises(UnknownComponent, match="cannot be imported"):
+        registry.get("encoder", "gone")
+
+
+@registry.register("encoder")
+class PluginEncoder:
+    """Stands for a component of another package."""
+
+
+class NotAComponent:
+    """Lacks the decorator."""

@@ -1,0 +1,352 @@
+"""Training: it learns, resumes to the last bit, stops well, and leaves a whole run folder."""
+
+import csv
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+from netlab.config import TrainConfig
+from netlab.engine.device import resolve
+from netlab.engine.loop import train_epoch
+from netlab.engine.train import prepare, settle, train
+from netlab.engine.weights import describe, load_weights, read_tensors, save_weights
+from netlab.errors import (
+    ConfigError,
+    Interrupted,
+    NetlabError,
+    UsageError,
+    WeightsError,
+    WorkFailed,
+)
+from netlab.header import read_header
+from netlab.rundir import RunDir, create_run, find_run, free_path, output_path, write_text
+
+from .conftest import tiny_config
+
+
+def fit(path: Path, config: TrainConfig, **more: Any) -> RunDir:
+    run = RunDir(path) if path.exists() else create_run(path.parent, "x", path)
+    train(config, run, **more)
+    return run
+
+
+def stop_after(batches: int) -> Any:
+    """Says stop once, after so many batches."""
+    calls = iter(range(10**6))
+    return lambda: next(calls) + 1 == batches
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    return fit(tmp_path_factory.mktemp("runs") / "tiny", tiny_config(epochs=3, seed=1))
+
+
+def test_the_run_folder_holds_what_the_contract_says(trained: RunDir) -> None:
+    for path in (trained.best, trained.last, trained.state, trained.progress):
+        assert path.stat().st_size > 100
+    rows = list(csv.DictReader(trained.metrics.open()))
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+    assert {"train_loss", "val_loss", "val_miou", "lr", "images_per_second"} <= rows[0].keys()
+    for picture in (trained.curves, trained.samples / "best.png", trained.samples / "last.png"):
+        with Image.open(picture) as image:
+            assert image.width >= 300
+    assert not list(trained.path.rglob("*.part"))
+
+
+def test_config_file_reruns_the_same_training(trained: RunDir, tmp_path: Path) -> None:
+    config = TrainConfig(**{**yaml.safe_load(trained.config.read_text())})
+    assert config == settle(tiny_config(epochs=3, seed=1))[0]
+    again = fit(tmp_path / "again", config)
+    assert_equal_runs(trained, again)
+
+
+def test_weights_describe_themselves(trained: RunDir) -> None:
+    about = read_header(trained.best).about
+    assert about["classes"] == ["pet", "background", "border"]
+    assert about["input"] == {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3, "resize": "bilinear"}
+    assert about["config"]["encoder"] == "maxpool"
+    assert about["metrics"]["val_miou"] > 0
+    assert about["seed"] == 1
+    assert "data_dir" not in about["config"]
+
+
+def test_training_learns(tmp_path: Path) -> None:
+    config = tiny_config(epochs=12, limit=48, width=8, lr=5e-3, ema=0.9, augment="flip", loss="ce+dice")
+    rows = list(csv.DictReader(fit(tmp_path / "run", config).metrics.open()))
+    assert float(rows[-1]["train_loss"]) < 0.75 * float(rows[0]["train_loss"])
+    assert max(float(row["val_miou"]) for row in rows) > 0.42  # the mean mask has .36
+
+
+STATES = ("best", "last", "state")
+
+
+def assert_equal_runs(one: RunDir, other: RunDir) -> None:
+    for name in STATES:
+        a, b = (read_tensors(getattr(run, name)) for run in (one, other))
+        assert a.keys() == b.keys()
+        for key in a:
+            assert torch.equal(a[key], b[key]), f"{name}: {key}"
+    volatile = {"seconds", "images_per_second"}
+    rows = [
+        [{k: v for k, v in row.items() if k not in volatile} for row in csv.DictReader(run.metrics.open())]
+        for run in (one, other)
+    ]
+    assert rows[0] == rows[1]
+
+
+@pytest.mark.parametrize("batches", [1, 2, 3, 4, 7])
+def test_stopped_and_resumed_ends_with_equal_bits(
+    trained: RunDir, tmp_path: Path, batches: int
+) -> None:
+    """Three batches an epoch: stops in the middle of epochs and at their ends."""
+    config = tiny_config(epochs=3, seed=1)
+    path = tmp_path / "run"
+    with pytest.raises(Interrupted, match=r"--resume .*run"):
+        fit(path, config, stopped=stop_after(batches))
+    assert json.loads(RunDir(path).progress.read_text())["step"] == batches
+    moved = path.rename(tmp_path / "moved")
+    assert_equal_runs(trained, fit(moved, config, resume=True))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ema": 0.0, "optimizer": "adam", "schedule": "cosine"},
+        {"precision": "bf16", "encoder": "strided", "decoder": "upsample", "loss": "ce+0.5*dice"},
+        {"norm": "group", "activation": "gelu", "class_weights": "balanced", "stem": 2},
+    ],
+)
+def test_resume_is_exact_for_other_settings(tmp_path: Path, changes: dict[str, object]) -> None:
+    config = tiny_config(**changes)
+    whole = fit(tmp_path / "whole", config)
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "run", config, stopped=stop_after(4))
+    assert_equal_runs(whole, fit(tmp_path / "run", config, resume=True))
+
+
+def test_a_folder_without_a_state_starts_again_from_its_config(tmp_path: Path) -> None:
+    config = settle(tiny_config())[0]
+    run = create_run(tmp_path, "x", tmp_path / "run")
+    write_text(run.config, config.to_yaml())
+    train(config, run, resume=True)
+    assert_equal_runs(fit(tmp_path / "other", config), run)
+
+
+def test_early_stop_ends_the_run(tmp_path: Path) -> None:
+    config = tiny_config(epochs=30, lr=1e-9, ema=0.0, early_stop=2, norm="none", limit=8)
+    rows = list(csv.DictReader(fit(tmp_path / "run", config).metrics.open()))
+    assert len(rows) < 30
+
+
+def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(tmp_path: Path) -> None:
+    config = tiny_config(epochs=2, clip=0.0)
+    run = fit(tmp_path / "run", config)
+    before = run.best.read_bytes()
+    broken = TrainConfig(**{**config.to_dict(), "epochs": 4, "lr": 1e30, "norm": "batch"})
+    with pytest.raises(WorkFailed, match=r"the loss became (nan|inf).*--lr"):
+        train(broken, run, resume=True)
+    assert run.best.read_bytes() == before
+
+
+def test_order_and_augmentation_differ_by_epoch_but_not_by_run() -> None:
+    from netlab.engine.loop import _batches
+
+    config, machine = settle(tiny_config())
+    trainer, _ = prepare(config, machine)
+    orders = [[i.tolist() for i in _batches(trainer, epoch, 0)] for epoch in (0, 0, 1)]
+    assert orders[0] == orders[1] != orders[2]
+    assert [i.tolist() for i in _batches(trainer, 0, 1)] == orders[0][1:]
+    place = trainer.place
+    views = [
+        trainer.task.train_batch(trainer.train, torch.arange(3).numpy(), epoch, place)[0]
+        for epoch in (0, 0, 1)
+    ]
+    assert torch.equal(views[0], views[1])
+    assert not torch.equal(views[0], views[2])
+
+
+def test_schedule_and_average_follow_their_formulas() -> None:
+    config, machine = settle(tiny_config(schedule="cosine", warmup=0.5, lr=1.0, ema=0.5))
+    trainer, state = prepare(config, machine)
+    start = {k: v.clone() for k, v in state.average.state_dict().items()}
+    trainer_one = TrainerOnce(trainer)
+    train_epoch(trainer_one.trainer, state)
+    now, average = state.network.state_dict(), state.average.state_dict()
+    key = "head.weight"
+    decay = 2 / 11  # (1 + step) / (10 + step) after the first step
+    torch.testing.assert_close(average[key], decay * start[key] + (1 - decay) * now[key])
+    assert state.optimizer.param_groups[0]["lr"] == pytest.approx(1 / 3)
+
+
+class TrainerOnce:
+    """Stops after the first batch."""
+
+    def __init__(self, trainer: Any) -> None:
+        import dataclasses
+
+        self.trainer = dataclasses.replace(trainer, stopped=lambda: True)
+
+
+@pytest.mark.parametrize("weights", ["1,2", "a,b,c", "1,2,0", "nan,1,1"])
+def test_wrong_class_weights(tmp_path: Path, weights: str) -> None:
+    with pytest.raises(ConfigError, match="class-weights"):
+        fit(tmp_path / "run", tiny_config(class_weights=weights))
+
+
+def test_class_weights_are_balanced_over_the_training_pixels() -> None:
+    config, machine = settle(tiny_config(class_weights="balanced"))
+    trainer, _ = prepare(config, machine)
+    weights = trainer.task.criterion.terms["ce"].class_weights
+    shares = torch.from_numpy(trainer.train.masks).long().ravel().bincount().double()
+    torch.testing.assert_close((weights.double() * shares).std() / (weights * shares).mean(), torch.tensor(0.0, dtype=torch.float64), atol=1e-5, rtol=0)
+    assert float(weights.mean()) == pytest.approx(1)
+
+
+def test_unknown_argument_of_a_component_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="decoder 'upsample' does not take"):
+        fit(tmp_path / "run", tiny_config(decoder="upsample", parts={"decoder": {"x": 1}}))
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "tpu", "cuda:-1"])
+def test_a_named_device_is_never_replaced(device: str) -> None:
+    with pytest.raises(UsageError, match=r"device"):
+        resolve(device)
+
+
+def test_fp16_is_not_for_the_cpu() -> None:
+    with pytest.raises(UsageError, match="fp16"):
+        resolve("cpu", "fp16")
+
+
+def spoiled(path: Path, how: str, source: Path) -> Path:
+    """A weights file that is wrong in one way."""
+    data = source.read_bytes()
+    about, tensors = read_header(source).about, read_tensors(source)
+    if how == "truncated":
+        path.write_bytes(data[:-100])
+    elif how == "cut in its header":
+        path.write_bytes(data[:200])
+    elif how == "empty":
+        path.write_bytes(b"")
+    elif how == "text":
+        path.write_text("these are no weights, whatever the ending says")
+    elif how == "newer":
+        save_weights(path, tensors, about | {"format": 99})
+    elif how == "other task":
+        save_weights(path, tensors, about | {"task": "conditional_vae"})
+    elif how == "foreign":
+        from safetensors.torch import save_file
+
+        save_file({"a": torch.zeros(2)}, path)
+    elif how == "other shape":
+        tensors["head.weight"] = torch.zeros(3, 3, 1, 1)
+        save_weights(path, tensors, about)
+    elif how == "nan":
+        tensors["head.weight"][0] = math.nan
+        save_weights(path, tensors, about)
+    elif how == "missing tensor":
+        del tensors["head.weight"]
+        save_weights(path, tensors, about)
+    elif how == "unknown component":
+        config = about["config"] | {"encoder": "hexagonal"}
+        save_weights(path, tensors, about | {"config": config})
+    return path
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("truncated", "damaged, has .* bytes instead of"),
+        ("cut in its header", "not a safetensors file, or a truncated one"),
+        ("empty", "not a safetensors file"),
+        ("text", "not a safetensors file"),
+        ("newer", "format 99.*update netlab"),
+        ("other task", "weights for conditional_vae.*needs weights for segmentation"),
+        ("foreign", "not one that netlab wrote"),
+        ("other shape", "head.weight has shape"),
+        ("nan", "not finite"),
+        ("missing tensor", "does not fit its own description, at head.weight"),
+        ("unknown component", "unknown encoder 'hexagonal'"),
+    ],
+)
+def test_bad_weights_are_one_clear_line(
+    trained: RunDir, tmp_path: Path, how: str, words: str
+) -> None:
+    path = spoiled(tmp_path / "bad.safetensors", how, trained.best)
+    with pytest.raises(WeightsError, match=words) as caught:
+        load_weights(path, task="segmentation")
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)
+
+
+def test_damaged_state_is_refused_and_the_run_stays(trained: RunDir, tmp_path: Path) -> None:
+    config = tiny_config()
+    with pytest.raises(Interrupted):
+        fit(tmp_path / "run", config, stopped=stop_after(2))
+    run = RunDir(tmp_path / "run")
+    run.state.write_bytes(run.state.read_bytes()[:-50])
+    with pytest.raises(WeightsError, match="damaged"):
+        train(config, run, resume=True)
+
+
+def test_weights_round_trip_in_half_precision(trained: RunDir, tmp_path: Path) -> None:
+    loaded = load_weights(trained.best)
+    about = describe(loaded.config, loaded.network, {"classes": loaded.about["classes"]})
+    save_weights(tmp_path / "half.safetensors", loaded.network.state_dict(), about, half=True)
+    half = load_weights(tmp_path / "half.safetensors")
+    x = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        a, b = loaded.network(x), half.network(x)
+    torch.testing.assert_close(a, b, rtol=0.02, atol=0.02)
+    assert (tmp_path / "half.safetensors").stat().st_size < 0.62 * trained.best.stat().st_size
+
+
+def test_last_run_is_the_newest(tmp_path: Path) -> None:
+    import os
+
+    for age, name in ((10, "20300101-000000-old"), (5, "mine"), (7, "20990101-000000-b")):
+        run = create_run(tmp_path, name, tmp_path / name)
+        write_text(run.config, "{}")
+        os.utime(run.config, (1000 - age, 1000 - age))
+    assert find_run("last", tmp_path).path.name == "mine"
+    assert find_run("20300101-000000-old", tmp_path).path.name == "20300101-000000-old"
+    with pytest.raises(UsageError, match="no run folder"):
+        find_run("other", tmp_path)
+    with pytest.raises(UsageError, match="no run in"):
+        find_run("last", tmp_path / "empty")
+
+
+def test_names_of_runs_and_outputs_never_collide(tmp_path: Path) -> None:
+    a, b = create_run(tmp_path, "../x y"), create_run(tmp_path, "../x y")
+    assert a.path != b.path
+    assert a.path.parent == b.path.parent == tmp_path
+    with pytest.raises(UsageError, match="exists already"):
+        write_text(a.config, "x")
+        create_run(tmp_path, "z", a.path)
+    taken = tmp_path / "out.png"
+    taken.touch()
+    assert free_path(taken).name == "out-2.png"
+    with pytest.raises(UsageError, match="--overwrite"):
+        output_path(taken, taken, overwrite=False)
+    assert output_path(taken, taken, overwrite=True) == taken
+
+
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "file"
+    write_text(path, "old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(WorkFailed, match="No space left") as caught:
+        write_text(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+    assert isinstance(caught.value, NetlabError)
