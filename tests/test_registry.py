@@ -1,6 +1,6 @@
 """The catalogue: what is listed exists, keeps its contract, and needs no central edit."""
 
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, EntryPoints
 from itertools import pairwise
 
 import pytest
@@ -160,17 +160,13 @@ def test_unknown_names_get_the_nearest_and_the_list() -> None:
 
 
 def test_plugins_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None:
-    def points(group: str) -> list[EntryPoint]:
-        here = "tests.test_registry"
-        made = {"good": "PluginEncoder", "wrong": "NotAComponent", "gone": "Missing"}
-        values = {**made, "maxpool": "PluginEncoder"}
-        return [
-            EntryPoint(name, f"{here}:{value}", group)
-            for name, value in values.items()
-            if group == "netlab.encoder"
-        ]
-
-    monkeypatch.setattr(registry, "entry_points", points)
+    here = "tests.test_registry"
+    made = {"good": "PluginEncoder", "wrong": "NotAComponent", "gone": "Missing"}
+    points = EntryPoints(
+        EntryPoint(name, f"{here}:{value}", "netlab.encoder")
+        for name, value in (made | {"maxpool": "PluginEncoder"}).items()
+    )
+    monkeypatch.setattr(registry, "_installed", lambda: points)
     assert "good" in registry.names("encoder")
     assert registry.get("encoder", "good") is PluginEncoder
     assert registry.get("encoder", "maxpool") is not PluginEncoder, "our own names come first"

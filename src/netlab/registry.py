@@ -8,10 +8,11 @@ the entry-point group `netlab.<kind>`. Nothing here imports torch, and listing i
 
 import ast
 import difflib
+import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -117,9 +118,8 @@ def check(kind: str, name: str) -> None:
     Raises:
         UnknownComponent: with the nearest name and the whole list.
     """
-    known = names(kind)
-    if name not in known:
-        raise UnknownComponent(unknown(kind, name, known))
+    if name not in _own(kind) and name not in _plugins(kind):
+        raise UnknownComponent(unknown(kind, name, names(kind)))
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:
@@ -147,7 +147,13 @@ def _own(kind: str) -> dict[str, Path]:
 
 def _plugins(kind: str) -> dict[str, EntryPoint]:
     _check_kind(kind)
-    return {point.name: point for point in entry_points(group=f"netlab.{kind}")}
+    return {point.name: point for point in _installed().select(group=f"netlab.{kind}")}
+
+
+@functools.cache
+def _installed() -> EntryPoints:
+    """Those of all installed packages; reading them takes milliseconds, so once a process."""
+    return entry_points()
 
 
 def _first_line(path: Path) -> str:

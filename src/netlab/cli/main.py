@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Annotated
 
@@ -50,6 +51,8 @@ def netlab(
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; errors are one line on stderr."""
     words = list(sys.argv[1:] if argv is None else argv)
+    # Odd metadata in a picture is no news to the user; what cannot be read is reported by name.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         code = app(words, standalone_mode=False)
     except Exception as error:

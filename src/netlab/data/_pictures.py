@@ -1,7 +1,7 @@
 """Reading pictures and masks of all common kinds, and the one way in which they are resized."""
 
 import io
-import warnings
+import math
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def read_picture(source: Path | bytes) -> Image.Image:
     with _opened(source) as image:
         image.seek(0)
         upright = ImageOps.exif_transpose(image)
-        return _as_rgb(upright)
+        return as_rgb(upright)
 
 
 def read_mask(source: Path | bytes) -> NDArray[np.int64]:
@@ -77,16 +77,14 @@ class _opened:
         self.image: Image.Image | None = None
 
     def __enter__(self) -> Image.Image:
-        with warnings.catch_warnings():
-            # Odd metadata is no reason to refuse a picture; its size is, above Pillow's limit.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            try:
-                self.image = Image.open(self.source)
-                self.image.load()
-            except Exception as error:  # Pillow's decoders raise nearly everything on bad bytes
-                self.__exit__()
-                raise PictureError(_why(error)) from error
+        try:
+            self.image = Image.open(self.source)
+            if self.image.width * self.image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+                raise Image.DecompressionBombError
+            self.image.load()
+        except Exception as error:  # Pillow's decoders raise nearly everything on bad bytes
+            self.__exit__()
+            raise PictureError(_why(error)) from error
         return self.image
 
     def __exit__(self, *_: Any) -> None:
@@ -104,7 +102,8 @@ def _why(error: Exception) -> str:
     return f"damaged ({' '.join(str(error).split()) or type(error).__name__})"
 
 
-def _as_rgb(image: Image.Image) -> Image.Image:
+def as_rgb(image: Image.Image) -> Image.Image:
+    """A decoded picture as RGB: 16-bit scaled to 8, transparent parts on white."""
     if image.mode in _WIDE_MODES:
         return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:

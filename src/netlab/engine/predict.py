@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor, nn
 
-from netlab.data._pictures import _as_rgb, read_picture, stretch
+from netlab.data._pictures import as_rgb, read_picture, stretch
 from netlab.engine.device import Machine, resolve
 from netlab.engine.enlarge import certainty, coverage, decide, probabilities
 from netlab.engine.weights import Loaded, load_weights
@@ -160,7 +160,7 @@ def predict_mask(
         UsageError, WeightsError: see `Predictor.load`.
     """
     if isinstance(picture, Image.Image):
-        upright = _as_rgb(ImageOps.exif_transpose(picture))
+        upright = as_rgb(ImageOps.exif_transpose(picture))
     else:
         upright = read_picture(Path(picture) if isinstance(picture, str) else picture)
     return Predictor.load(weights, device=device, tta=tta).predict([upright])[0]

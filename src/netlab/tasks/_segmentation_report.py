@@ -1,5 +1,6 @@
 """The full score of a segmentation network: `netlab eval`."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -74,8 +75,8 @@ class SegmentationReport:
             "count": len(self.data),
             "dropped": len(self.data.dropped),
             **self._scores(counts),
-            "boundary_f": self.boundary.mean(),
-            "ece": self.calibration.compute(),
+            "boundary_f": _number(self.boundary.mean()),
+            "ece": _number(self.calibration.compute()),
             "baselines": {
                 "constant": self._trivial(constant_prediction),
                 "mean_mask": self._trivial(mean_mask),
@@ -86,15 +87,15 @@ class SegmentationReport:
     def _scores(self, counts: Tensor) -> dict[str, Any]:
         names = self.classes
         scores: dict[str, Any] = {
-            "miou": float(mean_iou(counts)),
-            "pixel_accuracy": float(pixel_accuracy(counts)),
+            "miou": _number(mean_iou(counts)),
+            "pixel_accuracy": _number(pixel_accuracy(counts)),
             "iou": dict(zip(names, map(_number, iou(counts)), strict=True)),
             "dice": dict(zip(names, map(_number, dice(counts)), strict=True)),
         }
         if tuple(names) == PET_CLASSES:
             scores["binary_iou"] = {
-                "border_as_pet": float(merged_iou(counts, [0, 2])),
-                "border_as_background": float(merged_iou(counts, [0])),
+                "border_as_pet": _number(merged_iou(counts, [0, 2])),
+                "border_as_background": _number(merged_iou(counts, [0])),
             }
         return scores
 
@@ -143,9 +144,10 @@ class SegmentationReport:
         )
 
 
-def _number(value: Tensor) -> float | None:
-    """A number that JSON has; None where a class is absent."""
-    return None if value.isnan() else float(value)
+def _number(value: Tensor | float) -> float | None:
+    """A number that JSON has; None where nothing was there to score."""
+    number = float(value)
+    return None if math.isnan(number) else number
 
 
 def _rounded(value: Tensor) -> float | str:
