@@ -27,6 +27,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
 from netlab.config import Layer, TrainConfig, defaults_of, merge, preset
 from netlab.data._contract import DataRequest
 from netlab.data.synthetic import Synthetic
@@ -34,9 +38,6 @@ from netlab.engine.device import resolve
 from netlab.engine.loop import Trainer, train_epoch
 from netlab.engine.state import State
 from netlab.engine.train import build_model, prepare, settle
-from PIL import Image
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 BARS = {"fp32": 1.15, "bf16": 2.0}
 BATCH = 16
@@ -176,7 +177,9 @@ def measure(args: argparse.Namespace, folder: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=12, help="steps a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--width", type=int, default=64, help="64 is the lesson's network")

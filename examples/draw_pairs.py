@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
+from PIL import Image
+
 from netlab.data._contract import DataRequest
 from netlab.data.synthetic import Synthetic
-from PIL import Image
 
 
 def main() -> None:

@@ -19,7 +19,9 @@ torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
-def _own_environment(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_environment(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """No test writes into the user's cache or finds data by accident."""
     monkeypatch.setenv("NETLAB_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
@@ -70,17 +72,35 @@ def tiny_config(**changes: object) -> TrainConfig:
     return merge({}, [defaults_of("unet"), Layer("test", tiny | changes)])
 
 
-TINY_FLAGS: Sequence[str] = (
-    "--dataset synthetic --image-size 32 --width 4 --depth 2 --stem 1 --limit 24 --epochs 2 "
-    "--batch-size 8 --device cpu --precision fp32 --threads 1"
-).split()
+TINY_FLAGS: Sequence[str] = [
+    "--dataset",
+    "synthetic",
+    "--image-size",
+    "32",
+    "--width",
+    "4",
+    "--depth",
+    "2",
+    "--stem",
+    "1",
+    "--limit",
+    "24",
+    "--epochs",
+    "2",
+    "--batch-size",
+    "8",
+    "--device",
+    "cpu",
+    "--precision",
+    "fp32",
+    "--threads",
+    "1",
+]
 
 
 def drawn(count: int, size: int = 40, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
     """Pictures (N, S, S, 3) and masks (N, S, S)."""
-    data = Synthetic().load(
-        DataRequest(split="train", image_size=size, limit=count, seed=seed)
-    )
+    data = Synthetic().load(DataRequest(split="train", image_size=size, limit=count, seed=seed))
     return data.images, data.masks
 
 

@@ -24,7 +24,11 @@ from netlab.expressions import Term, parse_sum
 
 
 def test_later_layers_win_and_silence_overrides_nothing() -> None:
-    layers = [defaults_of("unet"), Layer("file", {"epochs": 7, "lr": 0.5}), Layer("flags", {"lr": 0.1})]
+    layers = [
+        defaults_of("unet"),
+        Layer("file", {"epochs": 7, "lr": 0.5}),
+        Layer("flags", {"lr": 0.1}),
+    ]
     config = merge({}, layers)
     assert (config.dataset, config.epochs, config.lr) == ("pets", 7, 0.1)
 
@@ -34,7 +38,10 @@ def test_yaml_round_trip_is_exact(tmp_path: Path) -> None:
         {},
         [
             defaults_of("unet"),
-            Layer("x", {"classes": ["a", "b"], "mask_values": [255, 0], "lr": 1e-4, "loss": "ce+2*dice"}),
+            Layer(
+                "x",
+                {"classes": ["a", "b"], "mask_values": [255, 0], "lr": 1e-4, "loss": "ce+2*dice"},
+            ),
             read_settings(["decoder.mode=nearest"]),
         ],
     )
@@ -147,7 +154,9 @@ def test_sums_are_read_as_they_are_written(terms: list[tuple[float, str]]) -> No
     assert parse_sum(text) == tuple(Term(w, n) for w, n in terms)
 
 
-@pytest.mark.parametrize("text", ["", "+", "ce+", "2", "2*", "ce ce", "-1*ce", "0*ce", "ce+ce", "inf*ce"])
+@pytest.mark.parametrize(
+    "text", ["", "+", "ce+", "2", "2*", "ce ce", "-1*ce", "0*ce", "ce+ce", "inf*ce"]
+)
 def test_what_is_no_sum_is_refused(text: str) -> None:
     if text == "ce ce":
         assert parse_sum(text) == (Term(1.0, "cece"),)  # spaces do not count

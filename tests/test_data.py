@@ -17,8 +17,7 @@ from netlab.data._random import derive, uniforms
 from netlab.data.pairs import Pairs
 from netlab.data.pets import Pets
 from netlab.errors import DataError, PictureError
-
-from .conftest import drawn
+from tests.conftest import drawn
 
 
 def pets(folder: Path, split: Split = "train", **changes: object) -> SegmentationSet:
@@ -41,9 +40,14 @@ def test_pets_parts_are_disjoint_and_complete(pets_copy: Path) -> None:
 
 
 def test_trimap_values_become_ids(pets_copy: Path) -> None:
-    images, masks = drawn(38)
+    _, masks = drawn(38)
     test = pets(pets_copy, "test")
-    assert (test.masks == masks[30:][np.argsort([f"{'Abyssinian' if i % 2 else 'beagle'}_{i}" for i in range(30, 38)])]).all()
+    assert (
+        test.masks
+        == masks[30:][
+            np.argsort([f"{'Abyssinian' if i % 2 else 'beagle'}_{i}" for i in range(30, 38)])
+        ]
+    ).all()
     assert test.classes == ("pet", "background", "border")
     assert test.images.dtype == np.uint8
     assert test.images.shape == (8, 40, 40, 3)
@@ -145,7 +149,9 @@ def test_pairs_read_any_picture_kind_and_any_mask_values(tmp_path: Path) -> None
         (lambda i, m: Image.new("L", (20, 40)).save(m / "p03.png"), "20 × 40"),
     ],
 )
-def test_bad_pairs_stop_or_are_dropped(pairs_copy: tuple[Path, Path], spoil: object, words: str) -> None:
+def test_bad_pairs_stop_or_are_dropped(
+    pairs_copy: tuple[Path, Path], spoil: object, words: str
+) -> None:
     spoil(*pairs_copy)
     said: list[str] = []
     kept = pairs(pairs_copy, skip_bad=True, note=said.append)
@@ -230,7 +236,9 @@ def test_mask_pictures_of_all_kinds(tmp_path: Path) -> None:
         read_mask(tmp_path / "colour.png")
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0"])
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\xff\xd8\xff\xe0"]
+)
 def test_bytes_that_are_no_picture(data: bytes) -> None:
     with pytest.raises(PictureError) as caught:
         read_picture(data)

@@ -68,7 +68,9 @@ def loaded_modules(words: list[str]) -> set[str]:
         "from netlab.cli.main import main\n"
         f"main({words!r})\n"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stderr.splitlines()[-1]))
 
@@ -81,8 +83,10 @@ def test_help_and_list_load_nothing_heavy(words: list[str]) -> None:
 
 
 def test_import_of_the_package_loads_nothing_heavy() -> None:
-    script = "import sys, netlab; print([m for m in sys.modules if m in %r])" % (HEAVY,)
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    script = f"import sys, netlab; print([m for m in sys.modules if m in {HEAVY!r}])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     assert done.stdout.strip() == "[]"
 
 

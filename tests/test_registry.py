@@ -11,8 +11,7 @@ from netlab.config import Layer, defaults_of, merge, preset
 from netlab.engine.train import build_model
 from netlab.errors import ConfigError, UnknownComponent
 from netlab.layers.conv import ConvBlock
-
-from .conftest import tiny_config
+from tests.conftest import tiny_config
 
 
 def block(a: int, b: int) -> torch.nn.Module:
@@ -153,7 +152,7 @@ def test_upsample_before_or_after_its_convolution_is_the_same() -> None:
 
 
 def test_unknown_names_get_the_nearest_and_the_list() -> None:
-    with pytest.raises(UnknownComponent, match="Did you mean 'strided'.*Known: .*maxpool"):
+    with pytest.raises(UnknownComponent, match=r"Did you mean 'strided'.*Known: .*maxpool"):
         registry.get("encoder", "stridded")
     with pytest.raises(UnknownComponent, match="kind of component 'encodr'"):
         registry.names("encodr")

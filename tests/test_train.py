@@ -26,8 +26,7 @@ from netlab.errors import (
 )
 from netlab.header import read_header
 from netlab.rundir import RunDir, create_run, find_run, free_path, output_path, write_text
-
-from .conftest import tiny_config
+from tests.conftest import tiny_config
 
 
 def fit(path: Path, config: TrainConfig, **more: Any) -> RunDir:
@@ -64,7 +63,7 @@ def test_the_run_folder_holds_what_the_contract_says(trained: RunDir) -> None:
 
 
 def test_config_file_reruns_the_same_training(trained: RunDir, tmp_path: Path) -> None:
-    config = TrainConfig(**{**yaml.safe_load(trained.config.read_text())})
+    config = TrainConfig(**yaml.safe_load(trained.config.read_text()))
     assert config == settle(tiny_config(epochs=3, seed=1))[0]
     again = fit(tmp_path / "again", config)
     assert_equal_runs(trained, again)
@@ -73,7 +72,12 @@ def test_config_file_reruns_the_same_training(trained: RunDir, tmp_path: Path) -
 def test_weights_describe_themselves(trained: RunDir) -> None:
     about = read_header(trained.best).about
     assert about["classes"] == ["pet", "background", "border"]
-    assert about["input"] == {"size": 32, "mean": [0.5] * 3, "std": [0.25] * 3, "resize": "bilinear"}
+    assert about["input"] == {
+        "size": 32,
+        "mean": [0.5] * 3,
+        "std": [0.25] * 3,
+        "resize": "bilinear",
+    }
     assert about["config"]["encoder"] == "maxpool"
     assert about["metrics"]["val_miou"] > 0
     assert about["seed"] == 1
@@ -81,7 +85,9 @@ def test_weights_describe_themselves(trained: RunDir) -> None:
 
 
 def test_training_learns(tmp_path: Path) -> None:
-    config = tiny_config(epochs=16, limit=128, width=8, lr=1e-2, ema=0.9, augment="flip", loss="ce+dice")
+    config = tiny_config(
+        epochs=16, limit=128, width=8, lr=1e-2, ema=0.9, augment="flip", loss="ce+dice"
+    )
     rows = rows_of(fit(tmp_path / "run", config))
     assert float(rows[-1]["train_loss"]) < 0.75 * float(rows[0]["train_loss"])
     assert max(float(row["val_miou"]) for row in rows) > 0.42  # the mean mask has .36
@@ -210,7 +216,12 @@ def test_class_weights_are_balanced_over_the_training_pixels() -> None:
     trainer, _ = prepare(config, machine)
     weights = trainer.task.criterion.terms["ce"].class_weights
     shares = torch.from_numpy(trainer.train.masks).long().ravel().bincount().double()
-    torch.testing.assert_close((weights.double() * shares).std() / (weights * shares).mean(), torch.tensor(0.0, dtype=torch.float64), atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        (weights.double() * shares).std() / (weights * shares).mean(),
+        torch.tensor(0.0, dtype=torch.float64),
+        atol=1e-5,
+        rtol=0,
+    )
     assert float(weights.mean()) == pytest.approx(1)
 
 
@@ -332,8 +343,8 @@ def test_names_of_runs_and_outputs_never_collide(tmp_path: Path) -> None:
     a, b = create_run(tmp_path, "../x y"), create_run(tmp_path, "../x y")
     assert a.path != b.path
     assert a.path.parent == b.path.parent == tmp_path
+    write_text(a.config, "x")
     with pytest.raises(UsageError, match="exists already"):
-        write_text(a.config, "x")
         create_run(tmp_path, "z", a.path)
     taken = tmp_path / "out.png"
     taken.touch()

@@ -153,7 +153,9 @@ def _plugins(kind: str) -> dict[str, EntryPoint]:
 @functools.cache
 def _installed() -> EntryPoints:
     """Those of all installed packages; reading them takes milliseconds, so once a process."""
-    return entry_points()
+    groups = [f"netlab.{kind}" for kind in FOLDERS]
+    found = entry_points()
+    return EntryPoints(point for group in groups for point in found.select(group=group))
 
 
 def _first_line(path: Path) -> str:

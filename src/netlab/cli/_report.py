@@ -17,12 +17,13 @@ class TerminalReport:
     """Writes to stderr, and every line to the run's log.
 
     Args:
-        log: file that lines are appended to; None is none.
+        log: file that lines are appended to; None keeps them until `log_to`.
     """
 
     def __init__(self, log: Path | None) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
         self.log = log
+        self.said: list[str] = []
         self.facts: Mapping[str, Any] = {}
         self.started = time.perf_counter()
         self.told_time = False
@@ -41,9 +42,16 @@ class TerminalReport:
     def message(self, text: str) -> None:
         """Say one line."""
         self.console.print(text, markup=False)
-        if self.log is not None and self.log.parent.is_dir():
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(text + "\n")
+        self.said.append(text)
+        if self.log is not None:
+            self.log_to(self.log)
+
+    def log_to(self, log: Path) -> None:
+        """Append what was said so far, and from now on all, to a file."""
+        self.log = log
+        with log.open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in self.said)
+        self.said = []
 
     def plan(self, facts: Mapping[str, Any]) -> None:
         """Say what will be done."""

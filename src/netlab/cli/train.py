@@ -129,15 +129,16 @@ def _train(
     *,
     as_json: bool,
 ) -> None:
-    from netlab.engine.train import settle
-    from netlab.engine.train import train as fit
+    from netlab.engine.train import fit, prepare, settle
 
-    config, _ = settle(config)  # refuses an impossible device before a folder is made
     resume = run is not None
-    run = run or create_run(runs_dir, name or _name(config), run_dir)
-    with StopSignal() as stop, TerminalReport(run.log) as report:
+    with StopSignal() as stop, TerminalReport(run.log if run else None) as report:
+        # Whatever is wrong with settings, data or device shows here, before a folder is made.
+        trainer, state = prepare(*settle(config), report, stop)
+        run = run or create_run(runs_dir, name or _name(config), run_dir)
         report.message(f"run folder {run.path}")
-        best = fit(config, run, command=_command(), report=report, stopped=stop, resume=resume)
+        report.log_to(run.log)
+        best = fit(trainer, state, run, command=_command(), resume=resume)
         report.message(f"best epoch {best['epoch']}: {run.best}")
     if as_json:
         print(json.dumps({"run": str(run.path), "weights": str(run.best), "best": best}))

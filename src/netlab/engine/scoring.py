@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab import registry
+from netlab.config import MACHINE_PATHS, TrainConfig, read_config_file
 from netlab.engine.device import Machine, resolve
 from netlab.engine.loop import score
 from netlab.engine.weights import Loaded, load_weights
@@ -45,7 +46,7 @@ def evaluate(
     machine: Machine = resolve(device, precision, threads)
     factory = registry.get("task", loaded.about["task"])
     report = factory.report(
-        loaded.config,
+        _with_places(loaded.config, weights),
         loaded.about,
         split=split,
         places={"data_dir": data_dir, "images": images, "masks": masks, "limit": limit},
@@ -53,3 +54,14 @@ def evaluate(
     )
     network = machine.place(loaded.network)
     return score(report, report.task, network, report.data, machine, batch_size)
+
+
+def _with_places(config: TrainConfig, weights: str | Path | Loaded) -> TrainConfig:
+    """The weights' config, with the places of the data from the run folder they lie in."""
+    if isinstance(weights, Loaded):
+        return config
+    beside = Path(weights).parent / "config.yaml"
+    if not beside.is_file():
+        return config
+    stored = read_config_file(beside).values
+    return config.merged({k: stored[k] for k in MACHINE_PATHS if k in stored}, str(beside))

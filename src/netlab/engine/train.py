@@ -16,7 +16,7 @@ from netlab.engine.events import Reporter, Silent
 from netlab.engine.loop import Trainer, score, train_epoch
 from netlab.engine.state import State, new_state
 from netlab.engine.weights import describe, save_weights
-from netlab.errors import Interrupted, UsageError
+from netlab.errors import Interrupted
 from netlab.figures.curves import training_curves
 from netlab.figures.png import save_png
 from netlab.rundir import RunDir, write_rows, write_text
@@ -72,6 +72,8 @@ def prepare(
     """
     report = report or Silent()
     factory = registry.get("task", registry.get("architecture", config.arch).task)
+    with torch.device("meta"):  # parts that do not fit are refused before data are read
+        factory.build(config, {"classes": ["", ""]})
     train = factory.load(config, "train", report.message)
     val = factory.load(config, "val", report.message)
     task = factory.create(config, train)
@@ -94,7 +96,7 @@ def train(
     stopped: Callable[[], bool] = lambda: False,
     resume: bool = False,
 ) -> dict[str, Any]:
-    """Train, or go on, to the last epoch; everything is written into the run folder.
+    """Train, or go on, to the last epoch: `settle`, `prepare` and `fit` in one.
 
     Args:
         config: complete; written to the run folder first.
@@ -112,27 +114,31 @@ def train(
         WorkFailed: numbers that went wrong, or a file that could not be written.
         ConfigError, DataError, UsageError: settings, data or device that do not fit.
     """
-    report = report or Silent()
     config, machine = settle(config)
     trainer, state = prepare(config, machine, report, stopped)
+    return fit(trainer, state, run, command=command, resume=resume)
+
+
+def fit(
+    trainer: Trainer, state: State, run: RunDir, *, command: str, resume: bool = False
+) -> dict[str, Any]:
+    """Train what `prepare` made to its last epoch; see `train`."""
+    config = trainer.config
     if resume and run.state.is_file():
         state.restore(run)
-    else:
-        write_text(run.config, config.to_yaml())
-    report.plan(_plan(trainer, state))
+    write_text(run.config, config.to_yaml())
+    trainer.report.plan(_plan(trainer, state))
     run.samples.mkdir(exist_ok=True)
     while state.progress.epoch < config.epochs and not _gone_stale(config, state):
         finished = train_epoch(trainer, state)
         if finished:
             _finish_epoch(trainer, state, run, command)
         state.save(run, config)
-        if not finished or (stopped() and state.progress.epoch < config.epochs):
+        if not finished or (trainer.stopped() and state.progress.epoch < config.epochs):
             raise Interrupted(
                 f"stopped in epoch {min(state.progress.epoch + 1, config.epochs)}, state saved; "
                 f"go on with: netlab train --resume {run.path}"
             )
-    if not state.progress.rows:
-        raise UsageError(f"{run.path}: nothing to do, all epochs are done")
     _show(trainer, state, run, "last")
     return state.progress.rows[state.progress.best_epoch - 1]
 
@@ -141,9 +147,7 @@ def _finish_epoch(trainer: Trainer, state: State, run: RunDir, command: str) -> 
     """Score the epoch, keep its row, and write weights, curves and samples."""
     config, progress, task = trainer.config, state.progress, trainer.task
     evaluation = task.evaluation()
-    score(
-        evaluation, task, state.best_network, trainer.val, trainer.machine, 2 * config.batch_size
-    )
+    score(evaluation, task, state.best_network, trainer.val, trainer.machine, 2 * config.batch_size)
     scores = evaluation.row()
     row = _row(trainer, progress, scores)
     progress.rows.append(row)
@@ -211,13 +215,13 @@ def _facts(trainer: Trainer, state: State, row: Mapping[str, Any], command: str)
 
 
 def _show(trainer: Trainer, state: State, run: RunDir, name: str) -> None:
-    """Write a picture of what the network does with the first validation pictures."""
-    indices = np.arange(min(_SAMPLES, len(trainer.val)))
+    """Write a picture of what the network does with a few validation pictures."""
+    indices = np.linspace(0, len(trainer.val) - 1, min(_SAMPLES, len(trainer.val))).astype(np.int64)
     batch = trainer.task.eval_batch(trainer.val, indices, trainer.place)
     title = f"{run.path.name} · epoch {state.progress.epoch} · validation"
     network = state.best_network.eval()
     with torch.inference_mode(), trainer.machine.autocast():
-        figure = trainer.task.sample_figure(network, trainer.val, batch, title)
+        figure = trainer.task.sample_figure(network, trainer.val, indices, batch, title)
     save_png(figure, run.samples / f"{name}.png")
 
 

@@ -54,8 +54,10 @@ class Task(Protocol):
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network: classes, input, normalisation."""
 
-    def sample_figure(self, network: nn.Module, data: Any, batch: Batch, title: str) -> Any:
-        """A picture (PIL) that shows what the network does with a few examples."""
+    def sample_figure(
+        self, network: nn.Module, data: Any, indices: NDArray[np.int64], batch: Batch, title: str
+    ) -> Any:
+        """A picture (PIL) of what the network does with the examples at `indices`."""
 
 
 class TaskFactory(Protocol):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from netlab import registry
@@ -18,6 +19,7 @@ from netlab.data._contract import DataRequest, SegmentationSet, Split
 from netlab.data._pictures import RESIZE_FILTER
 from netlab.errors import ConfigError, DataError
 from netlab.expressions import parse_sum
+from netlab.figures.segmentation import prediction_rows
 from netlab.layers.conv import ConvBlock
 from netlab.losses._contract import Loss
 from netlab.losses._sum import WeightedSum
@@ -180,20 +182,22 @@ class Segmentation:
         }
 
     def sample_figure(
-        self, network: nn.Module, data: SegmentationSet, batch: tuple[Tensor, ...], title: str
-    ) -> Any:
-        """Input, target and prediction of a batch from the start of `data`, a row each."""
-        from netlab.figures.segmentation import prediction_rows
-
+        self,
+        network: nn.Module,
+        data: SegmentationSet,
+        indices: NDArray[np.int64],
+        batch: tuple[Tensor, ...],
+        title: str,
+    ) -> Image.Image:
+        """Input, target and prediction of the pictures at `indices`, a row each."""
         images, masks = batch
         predicted = network(images).argmax(dim=1)
-        counts = confusion(predicted, masks, len(self.classes))
-        count = len(images)
+        scores = mean_iou(confusion(predicted, masks, len(self.classes)))
         return prediction_rows(
-            data.images[:count],
-            data.masks[:count],
+            data.images[indices],
+            data.masks[indices],
             predicted.to("cpu", torch.uint8).numpy(),
-            [f"{n} · mIoU {s:.2f}" for n, s in zip(data.names, mean_iou(counts), strict=False)],
+            [f"{data.names[i]} · mIoU {s:.2f}" for i, s in zip(indices, scores, strict=True)],
             self.classes,
             title,
         )

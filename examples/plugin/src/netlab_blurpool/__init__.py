@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from netlab.layers.conv import Block
 from netlab.registry import register
-from torch import Tensor, nn
 
 
 class BlurPool(nn.Module):
