@@ -1,5 +1,6 @@
 """Metrics against torchmetrics, scikit-learn and scipy, on random and on degenerate masks."""
 
+import importlib
 import math
 import tracemalloc
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from netlab.metrics.confusion import (
     merged_iou,
     pixel_accuracy,
 )
+from tests.conftest import mend_torchvision
 
 NAN = math.nan
 
@@ -76,12 +78,9 @@ each_case_of_several_classes = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def torchmetrics() -> Any:
-    """Its functions for classification; it imports torchvision, if that is installed."""
-    try:
-        import torchmetrics.functional.classification as functions
-    except RuntimeError as error:
-        pytest.skip(f"torchvision is not made for this torch: {error}")
-    return functions
+    """Its functions for classification; importing it imports torchvision."""
+    mend_torchvision()
+    return importlib.import_module("torchmetrics.functional.classification")
 
 
 def total(case: Case) -> Tensor:

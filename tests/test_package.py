@@ -1,0 +1,141 @@
+"""What a newcomer gets: the wheel, the plug-in, the examples, the README's commands."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+
+
+def run(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
+    done = subprocess.run(
+        [str(w) for w in words],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def install(source: Path, target: Path, cwd: Path) -> None:
+    pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-build-isolation", "-q"]
+    run(*pip, "--target", target, source, cwd=cwd)
+
+
+@pytest.mark.slow
+def test_the_wheel_works_elsewhere(tmp_path: Path) -> None:
+    run(
+        sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path / "dist",
+        ROOT, cwd=tmp_path,
+    )  # fmt: skip
+    wheel = next((tmp_path / "dist").glob("*.whl"))
+    install(wheel, tmp_path / "site", tmp_path)
+    env = {"PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"}
+    where = run(
+        sys.executable, "-c", "import netlab; print(netlab.__file__)", cwd=tmp_path, env=env
+    )
+    assert str(tmp_path / "site") in where
+    listed = run(sys.executable, "-m", "netlab", "list", cwd=tmp_path, env=env)
+    for name in ("synthetic", "pets", "unet/default", "unet-pets"):
+        assert name in listed
+    photo = tmp_path / "pet.jpg"
+    photo.write_bytes((ROOT / "examples" / "pet.jpg").read_bytes())
+    run(sys.executable, "-m", "netlab", "predict-mask", photo, cwd=tmp_path, env=env)
+    assert (tmp_path / "pet_mask.png").is_file()
+
+
+@pytest.mark.slow
+def test_the_example_plugin_installs_and_trains(tmp_path: Path) -> None:
+    install(ROOT / "examples" / "plugin", tmp_path / "site", tmp_path)
+    env = {"PYTHONPATH": str(tmp_path / "site")}
+    listed = run(sys.executable, "-m", "netlab", "list", "encoder", cwd=tmp_path, env=env)
+    assert re.search(r"blurpool .*\[netlab-blurpool\]", listed)
+    told = run(
+        sys.executable, "-m", "netlab", "train", "unet", "--encoder", "blurpool", "--dataset",
+        "synthetic", "--limit", "16", "--epochs", "1", "--image-size", "32", "--width", "4",
+        "--json", cwd=tmp_path, env=env,
+    )  # fmt: skip
+    weights = json.loads(told)["weights"]
+    run(sys.executable, "-m", "netlab", "info", weights, cwd=tmp_path, env=env)
+    run(sys.executable, "-m", "netlab", "eval", weights, "--limit", "8", cwd=tmp_path, env=env)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
+def test_own_data_script_runs(tmp_path: Path) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {"PATH": path, "EPOCHS": "1", "OUT": str(tmp_path / "out")}
+    run("bash", ROOT / "examples" / "own_data.sh", cwd=tmp_path, env=env)
+    assert len(list((tmp_path / "out").glob("*_overlay.png"))) == 60
+
+
+def test_bundled_weights_know_what_made_them_and_cut_out_our_cat(tmp_path: Path) -> None:
+    import netlab
+    from netlab.header import read_header
+    from netlab.zoo import DEFAULT, bundled
+
+    path = bundled()[DEFAULT]
+    assert path.stat().st_size <= 8 * 2**20
+    about = read_header(path).about
+    assert about["command"].startswith("netlab train unet")
+    assert about["metrics"]["test_miou"] >= 0.72
+    assert "CC BY-SA 4.0" in about["licence"]
+    assert isinstance(about["seed"], int)
+    assert "/" not in about["command"]
+    found = netlab.predict_mask(ROOT / "examples" / "pet.jpg", device="cpu")
+    with Image.open(ROOT / "examples" / "pet.jpg") as image:
+        assert found.mask.shape == (image.height, image.width)
+    assert 0.2 < (found.mask == 0).mean() < 0.6
+    assert (found.mask[150:300, 200:280] == 0).mean() > 0.9, "its face and chest"
+    corners = np.concatenate([found.mask[:60, :80].ravel(), found.mask[:60, -80:].ravel()])
+    assert (corners == 1).mean() > 0.9, "the room behind it"
+
+
+def test_run_time_packages_are_exactly_those_of_the_mission() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    names = {re.split(r"[<>=!~ ]", d)[0] for d in project["dependencies"]}
+    assert names == {
+        "torch", "torchvision", "typer", "rich", "pillow", "safetensors", "pyyaml",
+    }  # fmt: skip
+
+
+def commands(text: str) -> list[str]:
+    """Lines of the README's console blocks, continued lines joined."""
+    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [re.sub(r"\s+", " ", line.split("  #")[0]).strip() for line in lines if line.strip()]
+
+
+def test_ci_runs_the_readme_s_test_command() -> None:
+    readme = (ROOT / "README.md").read_text()
+    line = next(c for c in commands(readme) if c.endswith("pytest"))
+    quiet = line.replace("pip install", "pip install -q")
+    assert quiet in (ROOT / ".ci" / "run").read_text()
+
+
+def test_every_command_of_the_readme_has_flags_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    used: dict[str, set[str]] = {}
+    for line in commands(readme):
+        for part in line.split("&&"):
+            words = part.split()
+            if "netlab" in words[0]:
+                used.setdefault(words[1], set()).update(w for w in words if w.startswith("--"))
+    assert {"train", "predict-mask", "eval", "list", "info"} <= used.keys()
+    for command, flags in used.items():
+        env = {"COLUMNS": "200", "TERM": "dumb"}
+        shown = run(sys.executable, "-m", "netlab", command, "--help", cwd=ROOT, env=env)
+        for flag in flags:
+            assert flag.split("=")[0] in shown, f"netlab {command} {flag}"
