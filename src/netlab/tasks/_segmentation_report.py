@@ -106,7 +106,7 @@ class SegmentationReport:
         guess = torch.from_numpy(predictor(self.train.masks, len(self.classes))).long()
         counts = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64)
         for start in range(0, len(self.data), 256):
-            masks = torch.from_numpy(np.asarray(self.data.masks[start : start + 256])).long()
+            masks = torch.from_numpy(np.array(self.data.masks[start : start + 256])).long()
             counts += confusion(guess.expand_as(masks), masks, len(self.classes)).sum(dim=0)
         return self._scores(counts)
 
