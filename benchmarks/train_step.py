@@ -1,6 +1,6 @@
 """Training speed: our loop beside a plain loop around the same network, in one run.
 
-    python benchmarks/train_step.py [--steps 12] [--rounds 3] [--width 64] [--json FILE]
+    python benchmarks/train_step.py [--steps 3] [--rounds 3] [--width 64] [--json FILE]
 
 Both train the `lesson` network (max-pool + transpose) with Adam at batch 16 on 128-pixel pictures.
 The plain loop is what a notebook has: default memory layout, a DataLoader without workers that
@@ -180,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=12, help="steps a round")
+    parser.add_argument("--steps", type=int, default=3, help="steps a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--width", type=int, default=64, help="64 is the lesson's network")
     parser.add_argument("--json", type=Path, help="write the figures here too")

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+
 from netlab.engine.scoring import evaluate
 from netlab.engine.weights import load_weights, save_weights
 
