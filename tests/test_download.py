@@ -95,3 +95,24 @@ def test_nothing_is_fetched_unless_asked(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     with pytest.raises(DataError, match="no data set that can be fetched"):
         ensure_data(tiny_config(), download=True)
+
+
+@pytest.mark.parametrize(("answer", "fetched"), [(True, True), (False, False)])
+def test_on_a_terminal_missing_data_are_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bool, fetched: bool
+) -> None:
+    asked: list[str] = []
+    got: list[Path] = []
+
+    def confirm(question: str, **_: Any) -> bool:
+        asked.append(question)
+        return answer
+
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", confirm)
+    monkeypatch.setattr(Pets, "download", lambda self, folder: got.append(folder))
+    ensure_data(tiny_config(dataset="pets", data_dir=str(tmp_path)), download=None)
+    assert "773 MiB" in asked[0]
+    assert str(tmp_path) in asked[0]
+    assert bool(got) == fetched
