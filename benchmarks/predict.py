@@ -24,13 +24,13 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageFilter
 
-from netlab.config import defaults_of, merge
 from netlab.engine.device import resolve
 from netlab.engine.inputs import Naming, find_inputs, make_folders, plan
 from netlab.engine.outputs import Style, Writer
 from netlab.engine.pipeline import predict_files
 from netlab.engine.predict import Predictor
 from netlab.engine.weights import describe, load_weights, save_weights
+from netlab.settings import defaults_of, merge
 from netlab.tasks.segmentation import MEAN, STD, Segmentation
 from netlab.zoo import DEFAULT, bundled
 

@@ -13,9 +13,10 @@ import pytest
 import torch
 from PIL import Image
 
-from netlab.config import Layer, TrainConfig, defaults_of, merge
+from netlab.config import TrainConfig
 from netlab.data._contract import DataRequest
 from netlab.data.synthetic import Synthetic
+from netlab.settings import Layer, defaults_of, merge
 
 torch.set_num_threads(1)
 

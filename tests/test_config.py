@@ -7,11 +7,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from netlab.config import (
+from netlab.config import TrainConfig, flag_of
+from netlab.errors import ConfigError
+from netlab.expressions import Term, parse_sum
+from netlab.settings import (
     Layer,
-    TrainConfig,
     defaults_of,
-    flag_of,
     merge,
     preset,
     preset_names,
@@ -19,8 +20,6 @@ from netlab.config import (
     read_config_file,
     read_settings,
 )
-from netlab.errors import ConfigError
-from netlab.expressions import Term, parse_sum
 
 
 def test_later_layers_win_and_silence_overrides_nothing() -> None:

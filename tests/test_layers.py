@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "netlab"
-BASE = {"registry", "config", "rundir", "errors", "header", "expressions", "__init__"}
+BASE = {"registry", "config", "settings", "rundir", "errors", "header", "expressions", "__init__"}
 RANKS = [
     {"cli"},
     {"engine", "zoo"},

@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from netlab.config import Layer, merge
 from netlab.engine import enlarge
 from netlab.engine.inputs import Job, Naming, find_inputs, make_folders, plan, plan_bytes
 from netlab.engine.outputs import FORMATS, Style, Writer, check_format, read_background
@@ -26,6 +25,7 @@ from netlab.engine.predict import Prediction, Predictor, predict_mask
 from netlab.engine.weights import describe, load_weights, save_weights
 from netlab.errors import PictureError, UsageError, WorkFailed
 from netlab.figures.palette import palette_bytes
+from netlab.settings import Layer, merge
 from netlab.tasks.segmentation import Segmentation
 
 CLASSES = ("pet", "background", "border")

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from netlab import registry
-from netlab.config import Layer, defaults_of, merge, preset
 from netlab.engine.train import build_model
 from netlab.errors import ConfigError, UnknownComponent
 from netlab.layers.conv import ConvBlock
+from netlab.settings import Layer, defaults_of, merge, preset
 from tests.conftest import tiny_config
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from netlab import config as settings
 from netlab import registry
+from netlab.config import flag_of
+from netlab.settings import defaults_of
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -62,7 +63,7 @@ def _annotation(field: "dataclasses.Field[Any]", hint: Any, recipes: dict[str, s
     default = recipes.get(field.name, _shown(field.default))
     if default is not None and "(default" not in text:
         text += f" (default: {default})"
-    flag = settings.flag_of(field.name)
+    flag = flag_of(field.name)
     plain = _plain_type(hint)
     declared = f"{flag}/--no-{flag[2:]}" if plain is bool else flag
     return Annotated[
@@ -101,7 +102,7 @@ def _recipes() -> dict[str, str]:
     found: dict[str, list[tuple[str, str]]] = {}
     archs = registry.names("architecture")
     for arch in archs:
-        for key, value in settings.defaults_of(arch).values.items():
+        for key, value in defaults_of(arch).values.items():
             found.setdefault(key, []).append((arch, str(value)))
     one = len(archs) == 1
     return {

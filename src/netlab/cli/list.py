@@ -7,8 +7,8 @@ import typer
 
 from netlab import registry
 from netlab.cli._flags import Debug, Json
-from netlab.config import preset_summaries
 from netlab.errors import UnknownComponent
+from netlab.settings import preset_summaries
 
 _HIDDEN = {"task"}
 

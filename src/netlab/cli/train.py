@@ -12,18 +12,10 @@ from netlab import registry
 from netlab.cli._flags import Debug, Json, flags_from, given
 from netlab.cli._report import TerminalReport, duration
 from netlab.cli._signals import StopSignal
-from netlab.config import (
-    Layer,
-    TrainConfig,
-    defaults_of,
-    flag_of,
-    merge,
-    preset,
-    read_config_file,
-    read_settings,
-)
+from netlab.config import TrainConfig, flag_of
 from netlab.errors import ConfigError, UsageError
 from netlab.rundir import RunDir, create_run, find_run
+from netlab.settings import Layer, defaults_of, merge, preset, read_config_file, read_settings
 
 _RUN = "Run"
 _FREE_ON_RESUME = {"data_dir", "images", "masks", "epochs"}
@@ -180,7 +172,7 @@ def _resumed(
         raise UsageError(
             "--resume takes its settings from the run: leave out --preset, --config and --set"
         )
-    changed = stored.merged(given(flags), "flags")
+    changed = merge(stored.to_dict(), [Layer("flags", given(flags))])
     old, new = stored.to_dict(), changed.to_dict()
     refused = [
         f"{flag_of(key)} is {old[key]} in the run, {new[key]} was given"

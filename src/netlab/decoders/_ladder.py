@@ -1,6 +1,6 @@
 """The ladder of levels that netlab's decoders share; they differ in how they enlarge."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import ClassVar
 
@@ -19,7 +19,6 @@ class Ladder(nn.Module):
         skip_channels: channels of the skips, finest first; each level gives as many.
         strides: strides of the skips and of the bottleneck's map, finest first.
         block: makes the convolutions of one level.
-        enlarge: makes the layer (in, out, factor) that multiplies height and width.
 
     Raises:
         ConfigError: a stride that is no multiple of the one before it.
@@ -34,7 +33,6 @@ class Ladder(nn.Module):
         skip_channels: Sequence[int],
         strides: Sequence[int],
         block: Block,
-        enlarge: Callable[[int, int, int], nn.Module],
     ) -> None:
         super().__init__()
         if len(strides) != len(skip_channels) + 1 or any(
@@ -47,11 +45,15 @@ class Ladder(nn.Module):
         factors = [b // a for a, b in pairwise(strides)]
         ups, blocks = [], []
         for skip, factor in zip(reversed(skip_channels), reversed(factors), strict=True):
-            ups.append(enlarge(in_channels, skip, factor))
+            ups.append(self.enlarge(in_channels, skip, factor))
             blocks.append(block(2 * skip, skip))
             in_channels = skip
         self.ups, self.blocks = nn.ModuleList(ups), nn.ModuleList(blocks)
         self.out_channels = in_channels
+
+    def enlarge(self, in_channels: int, out_channels: int, factor: int) -> nn.Module:
+        """Build the layer that multiplies height and width by `factor`."""
+        raise NotImplementedError
 
     def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
         """(B, in_channels, h, w) and the skips, finest first, to (B, out_channels, H, W)."""

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from netlab import registry
-from netlab.config import MACHINE_PATHS, TrainConfig, read_config_file
+from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.engine.device import Machine, resolve
 from netlab.engine.loop import score
 from netlab.engine.weights import Loaded, load_weights
+from netlab.settings import Layer, merge, read_config_file
 
 
 def evaluate(
@@ -64,4 +65,5 @@ def _with_places(config: TrainConfig, weights: str | Path | Loaded) -> TrainConf
     if not beside.is_file():
         return config
     stored = read_config_file(beside).values
-    return config.merged({k: stored[k] for k in MACHINE_PATHS if k in stored}, str(beside))
+    places = {k: stored[k] for k in MACHINE_PATHS if k in stored}
+    return merge(config.to_dict(), [Layer(str(beside), places)])

@@ -11,10 +11,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from netlab import __version__, registry
-from netlab.config import Layer, TrainConfig, merge
+from netlab.config import TrainConfig
 from netlab.errors import NetlabError, WeightsError
 from netlab.header import FORMAT, read_header
 from netlab.rundir import write_bytes
+from netlab.settings import Layer, merge
 
 
 class Loaded(NamedTuple):

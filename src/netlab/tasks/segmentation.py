@@ -1,6 +1,5 @@
 """A class for every pixel of a picture."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,13 +17,11 @@ from netlab.data._augment import STRENGTHS, augment
 from netlab.data._contract import DataRequest, SegmentationSet, Split
 from netlab.data._pictures import RESIZE_FILTER
 from netlab.errors import ConfigError, DataError
-from netlab.expressions import parse_sum
 from netlab.figures.segmentation import prediction_rows
-from netlab.layers.conv import ConvBlock
 from netlab.losses._contract import Loss
-from netlab.losses._sum import WeightedSum
 from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
 from netlab.registry import register
+from netlab.tasks._segmentation_parts import build_criterion, build_network, class_weights
 from netlab.tasks._segmentation_report import SegmentationReport
 
 MEAN, STD = 0.5, 0.25
@@ -50,7 +47,7 @@ class Segmentation:
         self, config: TrainConfig, classes: Sequence[str], class_weights: Tensor | None = None
     ) -> None:
         self.config, self.classes = config, tuple(classes)
-        self.criterion = _criterion(config, len(classes), class_weights)
+        self.criterion = build_criterion(config, len(classes), class_weights)
 
     @staticmethod
     def load(
@@ -89,7 +86,7 @@ class Segmentation:
     @staticmethod
     def create(config: TrainConfig, train: SegmentationSet) -> "Segmentation":
         """The task for a config, with classes and class weights from its training part."""
-        return Segmentation(config, train.classes, _class_weights(config, train))
+        return Segmentation(config, train.classes, class_weights(config, train))
 
     @staticmethod
     def build(config: TrainConfig, about: Mapping[str, Any]) -> nn.Module:
@@ -236,37 +233,6 @@ class SegmentationScores:
         }
 
 
-def build_network(config: TrainConfig, classes: int) -> nn.Module:
-    """Put a segmentation network together from the components that a config names.
-
-    Raises:
-        ConfigError: components that do not fit each other, or arguments they do not take.
-    """
-    widths = [config.width * 2**level for level in range(config.depth + 1)]
-    block = functools.partial(
-        ConvBlock,
-        norm=_component(config, "norm"),
-        activation=_component(config, "activation"),
-    )
-    encoder = _component(config, "encoder")(
-        in_channels=3 * config.stem**2, widths=widths[:-1], block=block
-    )
-    bottleneck = _component(config, "bottleneck")(
-        in_channels=encoder.out_channels[-1], out_channels=widths[-1], block=block
-    )
-    decoder = _component(config, "decoder")(
-        in_channels=bottleneck.out_channels,
-        skip_channels=encoder.out_channels[:-1],
-        strides=encoder.strides,
-        block=block,
-    )
-    architecture = _component(config, "architecture", config.arch)
-    network: nn.Module = architecture(
-        encoder, bottleneck, decoder, classes=classes, stem=config.stem
-    )
-    return network
-
-
 def normalise(images: Tensor) -> Tensor:
     """Pixel values in [0, 1] to zero mean and about unit spread."""
     return (images - MEAN) / STD
@@ -275,59 +241,6 @@ def normalise(images: Tensor) -> Tensor:
 def to_unit(images: Tensor) -> Tensor:
     """uint8 pictures (B, H, W, 3) to float (B, 3, H, W) in [0, 1], channels last in memory."""
     return images.permute(0, 3, 1, 2).float().div_(255)
-
-
-def _component(config: TrainConfig, kind: str, name: str | None = None) -> Callable[..., Any]:
-    """A component with the further arguments that the config has for its kind."""
-    name = name or getattr(config, kind)
-    part = registry.get(kind, name)
-    extra = config.parts.get(kind, {})
-
-    def build(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return part(*args, **kwargs, **extra)
-        except TypeError as error:
-            if not extra:
-                raise
-            raise ConfigError(f"{kind} '{name}' does not take {dict(extra)}: {error}") from error
-
-    return build
-
-
-def _criterion(config: TrainConfig, classes: int, class_weights: Tensor | None) -> WeightedSum:
-    terms = parse_sum(config.loss)
-    extra = config.parts.get("loss", {})
-    built = {
-        t.name: registry.get("loss", t.name)(
-            classes=classes, class_weights=class_weights, **extra.get(t.name, {})
-        )
-        for t in terms
-    }
-    return WeightedSum(built, [t.weight for t in terms])
-
-
-def _class_weights(config: TrainConfig, train: SegmentationSet) -> Tensor | None:
-    classes = len(train.classes)
-    if config.class_weights == "none":
-        return None
-    if config.class_weights == "balanced":
-        pixels = np.zeros(classes, np.int64)
-        for start in range(0, len(train), 512):  # bincount makes int64 copies: keep them small
-            pixels += np.bincount(train.masks[start : start + 512].ravel(), minlength=classes)
-        weights = torch.from_numpy(1 / np.maximum(pixels, 1).astype(np.float32))
-    else:
-        try:
-            weights = torch.tensor([float(w) for w in config.class_weights.split(",")])
-        except ValueError as error:
-            raise ConfigError(
-                f"class-weights '{config.class_weights}': write none, balanced, or numbers: 1,1,2"
-            ) from error
-        if len(weights) != classes or not (weights > 0).all() or not weights.isfinite().all():
-            raise ConfigError(
-                f"class-weights '{config.class_weights}': give {classes} positive numbers, "
-                f"one for each of {', '.join(train.classes)}"
-            )
-    return weights * (classes / weights.sum())
 
 
 def _raw_batch(
