@@ -8,18 +8,19 @@
 set -euo pipefail
 pictures=${1:-}
 masks=${2:-}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+runs=runs
 
 if [ -z "$pictures" ]; then
-    pictures=$work/pictures masks=$work/masks
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    pictures=$work/pictures masks=$work/masks runs=$work/runs
     python "$(dirname "$0")/draw_pairs.py" "$pictures" "$masks" --count 60
 fi
 
 netlab train unet --dataset pairs --images "$pictures" --masks "$masks" \
     --classes pet,background,border --image-size 64 --width 16 --epochs "${EPOCHS:-10}" \
-    --runs-dir "$work/runs" --name own
+    --runs-dir "$runs" --name own
 
-netlab eval last --runs-dir "$work/runs"
-netlab predict-mask "$pictures" --weights last --runs-dir "$work/runs" \
+netlab eval last --runs-dir "$runs"
+netlab predict-mask "$pictures" --weights last --runs-dir "$runs" \
     --format overlay --out "${OUT:-own_overlays}"

@@ -131,6 +131,44 @@ def test_eval_scores_own_folders(runs: Path, pairs_copy: tuple[Path, Path]) -> N
     assert json.loads(done.stdout)["count"] == 20
 
 
+def test_scores_are_told_even_where_the_figure_cannot_be_written(runs: Path) -> None:
+    folder = next((runs / "runs").iterdir())
+    blocked = folder / "eval_val.png"
+    blocked.unlink(missing_ok=True)
+    words = ("eval", "last", "--split", "val", "--json", "--figure", "/proc/none/x.png")
+    assert netlab(*words, cwd=runs).returncode == 2, "no such folder"
+    done = netlab(*words[:-1], "/proc/x.png", cwd=runs)
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["split"] == "val"
+
+
+def test_commands_hold_no_place_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    from netlab.cli.train import _command
+
+    words = ["--data-dir", "/secret/a=b/c", "--images=/secret/d", "-x", "--loss", "ce+0.5*dice"]
+    monkeypatch.setattr("sys.argv", ["netlab", "train", *words])
+    assert "secret" not in _command()
+    assert _command().startswith("netlab train --data-dir c --images=d -x --loss")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_killed_run_goes_on_and_ends_with_equal_bits(tmp_path: Path) -> None:
+    flags = [*TINY_FLAGS, "--epochs", "8"]
+    command = [sys.executable, "-m", "netlab", "train", "unet", *flags, "--run-dir", "r"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if line.startswith("epoch 3/"):
+                break
+        process.kill()
+    for words in (["--resume", "r"], ["unet", *flags, "--run-dir", "whole"]):
+        done = netlab("train", *words, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr.decode()
+    from netlab.engine.weights import read_tensors
+
+    a, b = (read_tensors(tmp_path / r / "last.safetensors") for r in ("r", "whole"))
+    assert all((a[k] == b[k]).all() for k in a)
+
+
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
     done = netlab("train", "unet", *TINY_FLAGS, "--dry-run", "--json", cwd=tmp_path)
     facts = json.loads(done.stdout)

@@ -39,7 +39,13 @@ def test_yaml_round_trip_is_exact(tmp_path: Path) -> None:
             defaults_of("unet"),
             Layer(
                 "x",
-                {"classes": ["a", "b"], "mask_values": [255, 0], "lr": 1e-4, "loss": "ce+2*dice"},
+                {
+                    "dataset": "pairs",
+                    "classes": ["a", "b"],
+                    "mask_values": [255, 0],
+                    "lr": 1e-4,
+                    "loss": "ce+2*dice",
+                },
             ),
             read_settings(["decoder.mode=nearest"]),
         ],
@@ -92,6 +98,9 @@ def test_all_faults_are_named_at_once_with_their_source() -> None:
         ({"parts": {"encodr": {"x": 1}}}, "Did you mean 'encoder'"),
         ({"skip_bad": "yes"}, "true or false"),
         ({"threads": True}, "whole number"),
+        ({"epochs": float("inf")}, "whole number"),
+        ({"images": "a", "dataset": "pets"}, "--images is for --dataset pairs, not for pets"),
+        ({"parts": {"dataset": {"x": 1}}}, "unknown kind of component 'dataset'"),
     ],
 )
 def test_bad_values_say_what_is_wrong(changes: dict[str, object], words: str) -> None:
@@ -115,6 +124,9 @@ def test_bad_yaml_is_one_line(tmp_path: Path, text: str) -> None:
 def test_settings_words() -> None:
     layer = read_settings(["lr=1e-2", "encoder.convs=3", "image-size=64"])
     assert layer.values == {"lr": "1e-2", "image_size": 64, "parts": {"encoder": {"convs": 3}}}
+    assert read_settings(["loss.dice.smooth=2"]).values["parts"] == {
+        "loss": {"dice": {"smooth": 2}}
+    }
     with pytest.raises(ConfigError, match="key=value"):
         read_settings(["lr"])
 
@@ -131,7 +143,7 @@ def test_unknown_preset() -> None:
 
 
 def test_places_of_one_machine_stay_out_of_weights_files() -> None:
-    config = TrainConfig(data_dir="/somewhere", images="/a", masks="/b")
+    config = TrainConfig(dataset="pairs", data_dir="/somewhere", images="/a", masks="/b")
     assert not {"data_dir", "images", "masks"} & config.portable().keys()
 
 

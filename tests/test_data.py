@@ -1,5 +1,6 @@
 """Data sets: layouts, parts, bad files, cache, augmentation."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +201,26 @@ def test_cache_gives_the_same_bytes_and_follows_changes(
     path = pets_copy / "oxford-iiit-pet" / "images" / f"{plain.names[0]}.jpg"
     Image.new("RGB", (40, 40), "red").save(path)
     assert (pets(pets_copy).images[0] != plain.images[0]).any()
+
+
+def test_cache_tells_folders_apart_and_mends_itself(
+    pairs_copy: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("netlab.data._prepare._WORTH_CACHING", 1)
+    images, _ = pairs_copy
+    sets = []
+    for value in (0, 1):  # same names, sizes and times, as an archive leaves them
+        folder = tmp_path / f"masks{value}"
+        folder.mkdir()
+        for path in sorted(images.iterdir()):
+            mask = folder / f"{path.stem}.bmp"
+            Image.new("L", (40, 40), value).save(mask)
+            os.utime(mask, (1000, 1000))
+        sets.append(pairs((images, folder)))
+    assert [int(s.masks.max()) for s in sets] == [0, 1]
+    for index in Path(os.environ["NETLAB_CACHE"]).glob("*/index.json"):
+        index.write_text("")
+    assert (pairs((images, tmp_path / "masks1")).masks == sets[1].masks).all()
 
 
 def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(

@@ -31,6 +31,10 @@ from netlab.tasks.segmentation import Segmentation
 CLASSES = ("pet", "background", "border")
 
 
+def masks_of(predictor: Predictor, images: list[Image.Image]) -> list[np.ndarray]:
+    return [found.mask for found in predictor.predict(images)]
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny network with random weights whose masks hold all three classes."""
@@ -106,7 +110,7 @@ def test_mask_is_that_of_a_plain_loop(
     predictor: Predictor, weights: Path, size: tuple[int, int]
 ) -> None:
     image = picture(*size)
-    [mask] = predictor.masks([image])
+    [mask] = masks_of(predictor, [image])
     assert mask.dtype == np.uint8
     assert mask.shape == (size[1], size[0])
     assert (mask == plain(weights, image)).mean() >= 0.999
@@ -114,14 +118,14 @@ def test_mask_is_that_of_a_plain_loop(
 
 def test_masks_hold_every_class(predictor: Predictor) -> None:
     """Otherwise the other tests would compare constant pictures."""
-    [mask] = predictor.masks([picture(200, 150)])
+    [mask] = masks_of(predictor, [picture(200, 150)])
     assert set(np.unique(mask)) == {0, 1, 2}
 
 
 def test_batch_gives_the_masks_of_single_pictures(predictor: Predictor) -> None:
     images = [picture(30 + 7 * n, 50 - 3 * n, seed=n) for n in range(7)]
-    for one, image in zip(predictor.masks(images), images, strict=True):
-        [alone] = predictor.masks([image])
+    for one, image in zip(masks_of(predictor, images), images, strict=True):
+        [alone] = masks_of(predictor, [image])
         assert (one == alone).mean() >= 0.999
 
 
@@ -156,7 +160,7 @@ def test_tta_mirrors_with_the_picture(weights: Path) -> None:
     predictor = Predictor.load(weights, device="cpu", precision="fp32", threads=1, tta=True)
     image = picture(80, 60)
     flipped = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    one, other = predictor.masks([image, flipped])
+    one, other = masks_of(predictor, [image, flipped])
     assert (one == other[:, ::-1]).mean() > 0.999
 
 
@@ -216,10 +220,10 @@ def test_every_kind_is_read(predictor: Predictor, tmp_path: Path, name: str, mod
     [outcome] = run(predictor, jobs)
     assert outcome.result.size == (40, 60)
     if mode in ("RGB", "L", "P") and not name.endswith(("jpg", "webp")):
-        [first] = predictor.masks([image.convert("RGB")])
+        [first] = masks_of(predictor, [image.convert("RGB")])
         assert (np.asarray(opened(tmp_path / "x_mask.png")) == first).mean() > 0.99
     if mode == "I;16":
-        gray = predictor.masks([picture(60, 40).convert("L").convert("RGB")])[0]
+        gray = masks_of(predictor, [picture(60, 40).convert("L").convert("RGB")])[0]
         assert (np.asarray(opened(tmp_path / "x_mask.png")) == gray).all()
 
 
@@ -229,7 +233,7 @@ def test_predict_mask_takes_files_bytes_and_pictures(
     image = picture()
     image.save(tmp_path / "pet.png")
     path = tmp_path / "pet.png"
-    expected = predictor.masks([image])[0]
+    expected = masks_of(predictor, [image])[0]
     for source in (path, str(path), path.read_bytes(), image, image.convert("RGBA")):
         made = predict_mask(source, weights=weights, device="cpu")
         assert (made.mask == expected).mean() > 0.97  # the machine may choose bf16
@@ -612,3 +616,15 @@ def test_wrong_use_writes_nothing(
     assert len(errors) == 1
     assert message in errors[0]
     assert [path.name for path in tmp_path.iterdir()] == ["pet.jpg"]
+
+
+def test_outputs_named_by_a_shell_s_pattern_are_left_out(
+    predictor: Predictor, tmp_path: Path
+) -> None:
+    photo = jpeg(tmp_path / "a.jpg")
+    run(predictor, plan(find_inputs([str(photo)]), Naming("_mask")).jobs, Style("color"))
+    both = [str(p) for p in sorted(tmp_path.iterdir())]
+    assert len(both) == 2
+    assert [item.path for item in find_inputs(both)] == [photo]
+    again = [both[1]] * 2
+    assert len(find_inputs(again)) == 1, "named alone, it is taken"

@@ -30,7 +30,9 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def report(weights: Path) -> Any:
-    return netlab.evaluate(weights, device="cpu", precision="fp32", threads=1, batch_size=7)
+    return netlab.evaluate(
+        weights, device="cpu", precision="fp32", threads=1, batch_size=7, limit=24
+    )
 
 
 def test_scores_are_those_of_a_plain_loop_and_scikit_learn(weights: Path, report: Any) -> None:
@@ -74,6 +76,11 @@ def test_rows_and_figure_show_every_picture_s_own_score(report: Any) -> None:
     own = np.mean([row["pixel_accuracy"] for row in rows])
     assert own == pytest.approx(whole["pixel_accuracy"], abs=1e-5)  # all of one size
     assert report.figure("title").height > 8 * 144
+
+
+def test_the_training_s_limit_does_not_shrink_the_test_part(weights: Path) -> None:
+    assert netlab.load(weights).config.limit == 24
+    assert netlab.evaluate(weights, device="cpu", threads=1).result()["count"] == 128
 
 
 def test_other_classes_are_refused(weights: Path, pairs_copy: tuple[Path, Path]) -> None:

@@ -3,9 +3,11 @@
 import csv
 import json
 import math
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -13,11 +15,12 @@ from PIL import Image
 
 from netlab.config import TrainConfig
 from netlab.engine.device import resolve
-from netlab.engine.loop import train_epoch
+from netlab.engine.loop import Trainer, train_epoch
 from netlab.engine.train import prepare, settle, train
 from netlab.engine.weights import describe, load_weights, read_tensors, save_weights
 from netlab.errors import (
     ConfigError,
+    DataError,
     Interrupted,
     NetlabError,
     UsageError,
@@ -156,14 +159,132 @@ def test_early_stop_ends_the_run(tmp_path: Path) -> None:
     assert len(rows) < 30
 
 
-def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = tiny_config(epochs=2, clip=0.0)
     run = fit(tmp_path / "run", config)
     before = run.best.read_bytes()
-    broken = TrainConfig(**{**config.to_dict(), "epochs": 4, "lr": 1e30, "norm": "batch"})
+    monkeypatch.setattr(Trainer, "rate", lambda self, step: 1e30)
     with pytest.raises(WorkFailed, match=r"the loss became (nan|inf).*--lr"):
-        train(broken, run, resume=True)
+        train(tiny_config(epochs=4, clip=0.0), run, resume=True)
     assert run.best.read_bytes() == before
+
+
+def test_a_validation_loss_that_is_no_number_is_never_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "rate", lambda self, step: 1e30)
+    with pytest.raises(WorkFailed, match="validation of epoch 1"):
+        fit(tmp_path / "run", tiny_config(clip=0.0, batch_size=24, ema=0.0))
+    assert not RunDir(tmp_path / "run").best.exists()
+
+
+def test_a_finished_or_early_stopped_run_can_be_extended(tmp_path: Path) -> None:
+    config = tiny_config(epochs=9, lr=1e-9, ema=0.0, early_stop=1, norm="none", limit=8)
+    run = fit(tmp_path / "run", config)
+    done = len(rows_of(run))
+    assert done < 9
+    train(TrainConfig(**{**config.to_dict(), "epochs": 20}), run, resume=True)
+    assert len(rows_of(run)) > done
+    with pytest.raises(UsageError, match="epochs are done already"):
+        train(TrainConfig(**{**config.to_dict(), "epochs": 1}), run, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lr": 0.5}, "lr was 0.002, is 0.5"),
+        ({"seed": 9, "ema": 0.5}, "ema was 0.998, is 0.5; seed was 0, is 9"),
+    ],
+)
+def test_settings_that_changed_behind_the_run_s_back_are_named(
+    tmp_path: Path, change: dict[str, object], words: str
+) -> None:
+    run = fit(tmp_path / "run", tiny_config(epochs=1))
+    with pytest.raises(UsageError, match=words):
+        train(tiny_config(epochs=2, **change), run, resume=True)
+
+
+def test_other_data_are_refused_on_resume(tmp_path: Path, pairs_copy: tuple[Path, Path]) -> None:
+    images, masks = pairs_copy
+    config = tiny_config(
+        dataset="pairs", images=str(images), masks=str(masks), epochs=1, limit=None
+    )
+    run = fit(tmp_path / "run", config)
+    for folder in pairs_copy:
+        next(iter(sorted(folder.iterdir()))).unlink()
+    with pytest.raises(DataError, match="not those that the run was started on"):
+        train(TrainConfig(**{**config.to_dict(), "epochs": 2}), run, resume=True)
+
+
+def test_the_command_that_started_a_run_stays_with_it(tmp_path: Path) -> None:
+    run = fit(tmp_path / "run", tiny_config(epochs=1), command="netlab train unet")
+    train(tiny_config(epochs=2), run, resume=True, command="netlab train --resume run")
+    assert read_header(run.last).about["command"] == "netlab train unet"
+
+
+def test_a_class_without_pixels_has_no_score_and_no_weight(
+    tmp_path: Path, pairs_copy: tuple[Path, Path]
+) -> None:
+    images, masks = pairs_copy
+    for path in masks.iterdir():
+        with Image.open(path) as mask:
+            ids = np.minimum(np.asarray(mask), 1)
+        Image.fromarray(ids).save(path)
+    config = tiny_config(
+        dataset="pairs", images=str(images), masks=str(masks), class_weights="balanced", epochs=1
+    )
+    run = fit(tmp_path / "run", config)
+    assert rows_of(run)[0]["val_iou_border"] == ""
+    assert read_header(run.best).about["metrics"]["val_iou_border"] is None
+    config, machine = settle(config)
+    weights = prepare(config, machine)[0].task.criterion.terms["ce"].class_weights
+    assert float(weights[2]) == 0
+    assert float(weights[:2].mean()) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"parts": {"loss": {"smooth": 5}}}, "loss has no term 'smooth'"),
+        ({"parts": {"loss": {"dice": {"x": 5}}}}, "loss 'dice' does not take"),
+        ({"parts": {"loss": {"dice": 5}}}, "expected arguments"),
+        ({"parts": {"optimizer": {"x": 5}}}, "optimizer 'adamw' does not take"),
+        ({"parts": {"schedule": {"x": 5}}}, "schedule 'onecycle' does not take"),
+        ({"decoder": "upsample", "parts": {"decoder": {"mode": "foo"}}}, "cannot be trained"),
+        ({"image_size": 8, "depth": 3, "batch_size": 1}, "cannot be trained on batches of 1"),
+    ],
+)
+def test_arguments_that_nothing_takes_are_refused_before_a_folder_is_made(
+    tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        train(tiny_config(**changes, loss="ce+dice"), tmp_path / "run")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_argument_of_a_loss_term_changes_the_loss() -> None:
+    config, machine = settle(tiny_config(loss="dice", parts={"loss": {"dice": {"smooth": 50.0}}}))
+    assert prepare(config, machine)[0].task.criterion.terms["dice"].smooth == 50
+
+
+def test_the_public_functions_work_together(tmp_path: Path) -> None:
+    import netlab
+
+    config = netlab.TrainConfig(**tiny_config(epochs=1).to_dict())
+    netlab.train(config, tmp_path / "run")
+    loaded = netlab.load(str(tmp_path / "run"))
+    assert netlab.evaluate(loaded, limit=4, device="cpu", threads=1).result()["count"] == 4
+    picture = Image.new("RGB", (50, 30), "orange")
+    assert netlab.predict_mask(picture, weights=tmp_path / "run").mask.shape == (30, 50)
+
+
+def test_new_run_folders_never_meet(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        runs = list(pool.map(lambda _: create_run(tmp_path, "same").path, range(24)))
+    assert len(set(runs)) == 24
 
 
 def test_order_and_augmentation_differ_by_epoch_but_not_by_run() -> None:
@@ -194,6 +315,14 @@ def test_schedule_and_average_follow_their_formulas() -> None:
     decay = 2 / 11  # (1 + step) / (10 + step) after the first step
     torch.testing.assert_close(average[key], decay * start[key] + (1 - decay) * now[key])
     assert state.optimizer.param_groups[0]["lr"] == pytest.approx(1 / 3)
+
+
+def test_gradients_are_clipped() -> None:
+    config, machine = settle(tiny_config(clip=1e-3))
+    trainer, state = prepare(config, machine)
+    train_epoch(TrainerOnce(trainer).trainer, state)
+    norms = [p.grad.norm() for p in state.network.parameters()]
+    assert float(torch.stack(norms).norm()) == pytest.approx(1e-3, rel=1e-3)
 
 
 class TrainerOnce:
@@ -356,7 +485,10 @@ def test_names_of_runs_and_outputs_never_collide(tmp_path: Path) -> None:
 
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
+    write_text(path, "older")
+    first = path.stat().st_ino
     write_text(path, "old")
+    assert path.stat().st_ino != first, "renamed over, not written into"
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")

@@ -9,22 +9,24 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from netlab.config import TrainConfig
     from netlab.engine.predict import predict_mask
     from netlab.engine.scoring import evaluate
     from netlab.engine.train import build_model, train
-    from netlab.engine.weights import load_weights as load
+    from netlab.engine.weights import load
 
 __version__ = version("netlab")
 
 _PLACES = {
+    "TrainConfig": ("netlab.config", "TrainConfig"),
     "build_model": ("netlab.engine.train", "build_model"),
     "evaluate": ("netlab.engine.scoring", "evaluate"),
-    "load": ("netlab.engine.weights", "load_weights"),
+    "load": ("netlab.engine.weights", "load"),
     "predict_mask": ("netlab.engine.predict", "predict_mask"),
     "train": ("netlab.engine.train", "train"),
 }
 
-__all__ = ["__version__", "build_model", "evaluate", "load", "predict_mask", "train"]
+__all__ = ["TrainConfig", "__version__", "build_model", "evaluate", "load", "predict_mask", "train"]
 
 
 def __getattr__(name: str) -> Any:

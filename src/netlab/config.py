@@ -17,6 +17,20 @@ from netlab.expressions import parse_sum
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 AUGMENTS = ("none", "flip", "standard", "strong")
+PAIRS_ONLY = ("images", "masks", "classes", "mask_values")
+"""Fields that describe people's own folders."""
+PART_KINDS = (
+    "architecture",
+    "encoder",
+    "bottleneck",
+    "decoder",
+    "norm",
+    "activation",
+    "loss",
+    "optimizer",
+    "schedule",
+)
+"""Kinds of components that take further arguments from `parts`."""
 MACHINE_PATHS = ("data_dir", "images", "masks")
 """Fields that name places on one machine: kept in config.yaml, left out of weights files."""
 
@@ -50,6 +64,11 @@ def option(
         return field(default_factory=lambda: dict(default), metadata=facts)
     return field(default=default, metadata=facts)
 
+
+MACHINE_FIELDS = ("device", "precision", "threads")
+FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop")
+"""Fields that may be given anew on resume: places, and the length, on which no finished step
+depends. A longer run stretches the schedule from there on."""
 
 _NETWORK, _DATA, _OPTIM, _MACHINE = "Network", "Data", "Optimisation", "Machine"
 
@@ -111,7 +130,7 @@ class TrainConfig:
         maximum=4096,
     )
     limit: int | None = option(
-        None, "use at most this many pictures of each part", group=_DATA, minimum=2
+        None, "use at most this many pictures of each part", group=_DATA, minimum=1
     )
     skip_bad: bool = option(
         False, "drop unpaired files and bad masks instead of stopping", group=_DATA
@@ -177,6 +196,9 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         faults = [fault for f in dataclasses.fields(self) for fault in _faults(f, self)]
+        if self.dataset != "pairs":
+            own = [n for n in PAIRS_ONLY if getattr(self, n) is not None]
+            faults += [f"{flag_of(n)} is for --dataset pairs, not for {self.dataset}" for n in own]
         if faults:
             raise ConfigError("; ".join(faults))
 
@@ -223,12 +245,8 @@ def _faults(f: "dataclasses.Field[Any]", config: TrainConfig) -> list[str]:
     if facts["choices"] and value not in facts["choices"]:
         return [registry.unknown(label, value, list(facts["choices"]))]
     if f.name == "parts":
-        known = [*registry.FOLDERS, *(f.name for f in dataclasses.fields(config))]
-        return [
-            registry.unknown("kind of component", kind, known)
-            for kind in value
-            if kind not in registry.FOLDERS
-        ]
+        odd = [kind for kind in value if kind not in PART_KINDS]
+        return [registry.unknown("kind of component", kind, list(PART_KINDS)) for kind in odd]
     return _out_of_range(label, value, facts)
 
 

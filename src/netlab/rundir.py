@@ -50,7 +50,7 @@ class RunDir:
 
     @property
     def progress(self) -> Path:
-        """Where the run stands, for people and `netlab runs`."""
+        """Where the run stands, for people to read."""
         return self.path / "state.json"
 
     @property
@@ -87,8 +87,8 @@ def create_run(runs_dir: Path, name: str, run_dir: Path | None = None) -> RunDir
     stem = f"{time.strftime(_STAMP)}-{safe}"
     for number in range(1, 1000):
         path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
-        if not path.exists():
-            _make(path)
+        with contextlib.suppress(FileExistsError):
+            _make(path, new=True)
             return RunDir(path)
     raise UsageError(f"{runs_dir}: too many runs named {stem}")
 
@@ -189,10 +189,12 @@ def cache_dir() -> Path | None:
     return Path(base) / "netlab"
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, *, new: bool = False) -> None:
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True, exist_ok=not new)
     except OSError as error:
+        if new and path.is_dir():
+            raise FileExistsError(path) from error
         raise UsageError(f"{path}: cannot be made ({error.strerror}); choose another") from error
 
 

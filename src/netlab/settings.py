@@ -103,17 +103,21 @@ def read_settings(pairs: Iterable[str]) -> Layer:
         ConfigError: a word without `=`, or a value that is not YAML.
     """
     values: dict[str, Any] = {}
-    parts: dict[str, dict[str, Any]] = {}
+    parts: dict[str, Any] = {}
     for pair in pairs:
         key, equals, text = pair.partition("=")
         if not equals or not key:
             raise ConfigError(
                 f"--set {pair}: write key=value, such as lr=0.001 or encoder.blocks=2"
             )
-        kind, dot, argument = key.partition(".")
+        kind, *path = key.split(".")
         value = _read_value(text, f"--set {pair}")
-        if dot:
-            parts.setdefault(kind, {})[argument.replace("-", "_")] = value
+        if path:
+            *terms, argument = path  # loss.dice.smooth: an argument of one term of the loss
+            place = parts.setdefault(kind, {})
+            for term in terms:
+                place = place.setdefault(term, {})
+            place[argument.replace("-", "_")] = value
         else:
             values[key.replace("-", "_")] = value
     return Layer("--set", values | ({"parts": parts} if parts else {}))
@@ -161,7 +165,7 @@ def _typed(layer: Layer) -> tuple[dict[str, Any], list[str]]:
             continue
         try:
             good[key] = _convert(value, hints[key])
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             faults.append(f"{layer.source}: {key} must be {_words(hints[key])}, not {value!r}")
     return good, faults
 

@@ -64,7 +64,9 @@ class TerminalReport:
             f"{facts['epochs']} epochs of {facts['batches']} batches of {facts['batch_size']} "
             f"on {facts['machine']}"
         )
-        if facts["first_epoch"] or facts["first_batch"]:
+        if facts["first_epoch"] >= facts["epochs"]:
+            self.message("all epochs are done; more with --epochs N")
+        elif facts["first_epoch"] or facts["first_batch"]:
             self.message(
                 f"going on at epoch {facts['first_epoch'] + 1}, batch {facts['first_batch'] + 1}"
             )

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM as a wish to stop at the next batch."""
 
+import os
 import signal
 from types import FrameType
 from typing import Any
@@ -28,3 +29,5 @@ class StopSignal:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        # A handler may run in the middle of a print: write past Python's buffers.
+        os.write(2, b"stopping at the next batch; once more to stop at once\n")

@@ -8,7 +8,7 @@ import typer
 
 from netlab.cli._flags import Debug, Device, Json, Overwrite
 from netlab.cli._report import note
-from netlab.errors import UsageError
+from netlab.errors import UsageError, WorkFailed
 from netlab.rundir import output_path, write_rows
 from netlab.zoo import find_weights
 
@@ -24,6 +24,12 @@ def evaluate(
     data_dir: Annotated[Path | None, typer.Option(help="Folder with the data.")] = None,
     images: Annotated[Path | None, typer.Option(help="Own pictures to score on, all.")] = None,
     masks: Annotated[Path | None, typer.Option(help="Their masks.")] = None,
+    mask_values: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Their pixel value of each class.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Drop unpaired files and bad masks.")
+    ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures.")] = None,
     csv: Annotated[Path | None, typer.Option(help="A row a picture into this file.")] = None,
     figure: Annotated[
@@ -59,6 +65,8 @@ def evaluate(
         data_dir=data_dir,
         images=images,
         masks=masks,
+        mask_values=mask_values,
+        skip_bad=skip_bad,
         limit=limit,
         device=device,
         precision=precision,
@@ -67,14 +75,19 @@ def evaluate(
         note=note,
     )
     result = report.result()
-    save_png(report.figure(f"{_name(path)} · {result['split']}"), picture)
-    if csv is not None:
-        write_rows(csv, report.rows())
     if json_:
-        print(json.dumps(result, ensure_ascii=False))
+        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(_table(result)))
-    note(f"best and worst pictures: {picture}")
+    if csv is not None:
+        write_rows(csv, report.rows())
+    try:
+        save_png(report.figure(f"{_name(path)} · {result['split']}"), picture)
+        note(f"best and worst pictures: {picture}")
+    except WorkFailed as error:
+        if figure is not None:
+            raise
+        note(f"no figure: {error}")  # the scores are there; the folder may be read-only
 
 
 def _name(weights: Path) -> str:

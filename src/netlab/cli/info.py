@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from netlab.cli._flags import Debug, Json
+from netlab.errors import WeightsError
 from netlab.header import Header, read_header
 from netlab.zoo import find_weights
 
@@ -20,6 +21,10 @@ def info(
     """Say what a weights file is: network, data, scores, and the command that made it."""
     path = find_weights(file, runs_dir)
     header = read_header(path)
+    if header.about.get("task") == "state":
+        raise WeightsError(
+            f"{path}: the state of a run, no weights; see best.safetensors beside it"
+        )
     if json_:
         document = {"file": str(path), "bytes": header.bytes, "weights": header.weights}
         print(json.dumps({**document, **header.about}, ensure_ascii=False))

@@ -1,6 +1,7 @@
 """`netlab`: the commands, and the one place where errors become a line and an exit code."""
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
@@ -33,6 +34,9 @@ app.command("info")(info)
 app.command("download")(download)
 
 
+_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
+
+
 def _show_version(wanted: bool) -> None:
     if wanted:
         print(f"netlab {__version__}")
@@ -53,6 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if argv is None else argv)
     # Odd metadata in a picture is no news to the user; what cannot be read is reported by name.
     warnings.filterwarnings("ignore", module=r"PIL\.")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(words, standalone_mode=False)
     except Exception as error:
@@ -84,7 +89,7 @@ def _explain(error: Exception, *, debug: bool) -> int:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
         return _say(" ".join(words().split()) + hint, ExitCode.BAD_INPUT)
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
+    if isinstance(error, MemoryError) or any(s in str(error).lower() for s in _NO_MEMORY):
         return _say(
             "out of memory: try a smaller --batch-size, --image-size or --width", ExitCode.FAILED
         )

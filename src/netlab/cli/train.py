@@ -12,14 +12,14 @@ from netlab import registry
 from netlab.cli._flags import Debug, Json, flags_from, given
 from netlab.cli._report import TerminalReport, duration
 from netlab.cli._signals import StopSignal
-from netlab.config import TrainConfig, flag_of
+from netlab.config import FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of
 from netlab.errors import ConfigError, UsageError
 from netlab.rundir import RunDir, create_run, find_run
 from netlab.settings import Layer, defaults_of, merge, preset, read_config_file, read_settings
 
 _RUN = "Run"
-_FREE_ON_RESUME = {"data_dir", "images", "masks", "epochs"}
-"""Settings that may be given anew: places, and the length, on which no finished step depends."""
+_AUTO = ("auto", 0)
+"""Wishes that leave device, precision and threads as they are in a run."""
 
 
 @flags_from(TrainConfig)
@@ -78,6 +78,10 @@ def train(
     Settings are layered: the architecture's recipe, --preset, --config, --set and flags.
     """
     if resume is not None:
+        if name or run_dir:
+            raise UsageError(
+                "--resume goes on in the run's own folder: leave out --name, --run-dir"
+            )
         run, merged = _resumed(arch, resume, runs_dir, flags, (preset_, config, set_))
     else:
         merged = _merged(arch, preset_, config, set_, flags)
@@ -124,13 +128,15 @@ def _train(
     from netlab.engine.train import fit, prepare, settle
 
     resume = run is not None
-    with StopSignal() as stop, TerminalReport(run.log if run else None) as report:
+    stop = StopSignal()
+    with TerminalReport(run.log if run else None) as report:
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
         trainer, state = prepare(*settle(config), report, stop)
         run = run or create_run(runs_dir, name or _name(config), run_dir)
         report.message(f"run folder {run.path}")
         report.log_to(run.log)
-        best = fit(trainer, state, run, command=_command(), resume=resume)
+        with stop:
+            best = fit(trainer, state, run, command=_command(), resume=resume)
         report.message(f"best epoch {best['epoch']}: {run.best}")
     if as_json:
         print(json.dumps({"run": str(run.path), "weights": str(run.best), "best": best}))
@@ -172,12 +178,13 @@ def _resumed(
         raise UsageError(
             "--resume takes its settings from the run: leave out --preset, --config and --set"
         )
+    flags = {k: v for k, v in flags.items() if not (k in MACHINE_FIELDS and v in _AUTO)}
     changed = merge(stored.to_dict(), [Layer("flags", given(flags))])
     old, new = stored.to_dict(), changed.to_dict()
     refused = [
         f"{flag_of(key)} is {old[key]} in the run, {new[key]} was given"
         for key in given(flags)
-        if old[key] != new[key] and key not in _FREE_ON_RESUME
+        if old[key] != new[key] and key not in FREE_ON_RESUME
     ]
     if arch is not None and arch != stored.arch:
         refused.append(f"the run trains {stored.arch}, not {arch}")
@@ -192,9 +199,12 @@ def _name(config: TrainConfig) -> str:
 
 def _command() -> str:
     """The command line, without the places of this machine."""
-    words = ["netlab"]
-    for word in sys.argv[1:]:
-        flag, equals, value = word.partition("=")
-        path = value if equals else word
-        words.append(f"{flag}{equals}{Path(path).name}" if Path(path).is_absolute() else word)
-    return shlex.join(words)
+    return shlex.join(["netlab", *map(_without_place, sys.argv[1:])])
+
+
+def _without_place(word: str) -> str:
+    """A word with the last part alone of an absolute path in it: `--data-dir=/a/b` to `…=b`."""
+    flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if not equals and flag:
+        return word
+    return f"{flag}{equals}{Path(value).name}" if Path(value).is_absolute() else word

@@ -18,7 +18,7 @@ from netlab.data._pictures import read_mask, read_picture, stretch, stretch_mask
 from netlab.errors import DataError, PictureError, listing
 from netlab.rundir import cache_dir
 
-_VERSION = 1  # raise it when decoding or resizing changes
+_VERSION = 2  # raise it when decoding or resizing changes
 _WORTH_CACHING = 256  # pictures; fewer are decoded in a moment
 
 
@@ -65,19 +65,34 @@ def prepare(
         DataError: bad masks (named), or nothing left.
     """
     folder = _cache_folder(pairs, rule, request)
-    if folder is None or not (folder / "index.json").is_file():
+    cached = _cached(folder, classes)
+    if cached is None:
         images, masks, names, dropped = _decode_all(pairs, rule, request)
         _tell(dropped, request)
-        if folder is None or not _store(folder, images, masks, names, dropped, request):
-            return SegmentationSet(images, masks, names, classes, dropped)
-    index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-    return SegmentationSet(
-        images=np.load(folder / "images.npy", mmap_mode="r"),
-        masks=np.load(folder / "masks.npy", mmap_mode="r"),
-        names=tuple(index["names"]),
-        classes=classes,
-        dropped=tuple(Dropped(*d) for d in index["dropped"]),
-    )
+        if folder is not None and _store(folder, images, masks, names, dropped, request):
+            cached = _cached(folder, classes)  # mapped, so that the copy in memory can go
+    return cached or SegmentationSet(images, masks, names, classes, dropped)
+
+
+def _cached(folder: Path | None, classes: tuple[str, ...]) -> SegmentationSet | None:
+    """What an earlier run decoded; None if nothing, and what is damaged is removed."""
+    if folder is None or not folder.is_dir():
+        return None
+    try:
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        found = SegmentationSet(
+            images=np.load(folder / "images.npy", mmap_mode="r"),
+            masks=np.load(folder / "masks.npy", mmap_mode="r"),
+            names=tuple(index["names"]),
+            classes=classes,
+            dropped=tuple(Dropped(*d) for d in index["dropped"]),
+        )
+        if not len(found.images) == len(found.masks) == len(found.names):
+            raise ValueError("lengths differ")
+    except (OSError, ValueError, KeyError, TypeError, EOFError):
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    return found
 
 
 def _decode_all(
@@ -151,6 +166,8 @@ def _cache_folder(pairs: Sequence[Pair], rule: MaskRule, request: DataRequest) -
     if base is None or len(pairs) < _WORTH_CACHING:
         return None
     digest = hashlib.sha256(repr((_VERSION, rule, request.image_size, request.skip_bad)).encode())
+    # Modification times repeat where an archive was unpacked: the places count too.
+    digest.update(repr((pairs[0].image.parent.resolve(), pairs[0].mask.parent.resolve())).encode())
     try:
         for pair in pairs:
             for path in (pair.image, pair.mask):
@@ -180,7 +197,7 @@ def _store(
         part.rename(folder)
     except OSError as error:
         shutil.rmtree(part, ignore_errors=True)
-        if (folder / "index.json").is_file():  # another process was faster
+        if folder.is_dir():  # another process was faster
             return True
         request.note(f"not cached ({error.strerror}); set NETLAB_CACHE to a folder with room")
         return False

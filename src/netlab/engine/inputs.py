@@ -73,8 +73,9 @@ class Naming:
 def find_inputs(paths: Sequence[str], *, recursive: bool = False) -> list[Found]:
     """Turn files, folders and patterns into pictures, in order, each once.
 
-    A named file is taken whatever it is. Folders and patterns give the files whose ending is that
-    of a picture, without hidden ones and without outputs of earlier runs.
+    A file that is named alone is taken whatever it is; of several, outputs of earlier runs are left
+    out, as a shell's pattern names them too. Folders and patterns give the files whose ending is
+    that of a picture, without hidden ones and without outputs of earlier runs.
 
     Raises:
         UsageError: a path that is not there, or without a picture in it.
@@ -83,7 +84,12 @@ def find_inputs(paths: Sequence[str], *, recursive: bool = False) -> list[Found]
     for text in paths:
         for item in _expand(text, recursive):
             found.setdefault(Path(os.path.abspath(item.path)), item)  # noqa: PTH100 - keeps links
-    return list(found.values())
+    if len(found) == 1:
+        return list(found.values())
+    inputs = [item for item in found.values() if not _is_ours(item.path)]
+    if not inputs:
+        raise UsageError("only outputs of earlier runs among these files; name the pictures")
+    return inputs
 
 
 def plan(found: Sequence[Found], naming: Naming) -> Plan:

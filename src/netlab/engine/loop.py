@@ -40,9 +40,20 @@ class Trainer:
     """Asked after every batch; true ends the training with its state whole."""
 
     @property
+    def batch_size(self) -> int:
+        """Pictures per step: what the config says, or all there are."""
+        return min(self.config.batch_size, len(self.train))
+
+    @property
     def batches(self) -> int:
-        """Steps of an epoch; a last batch that is not full is left out, except if it is all."""
-        return max(1, len(self.train) // self.config.batch_size)
+        """Steps of an epoch; a last batch that is not full is left out."""
+        return len(self.train) // self.batch_size
+
+    def rate(self, step: int) -> float:
+        """The learning rate of a step, counted from 0 over the whole run."""
+        steps = self.config.epochs * self.batches
+        warmup = round(self.config.warmup * steps)
+        return self.config.lr * self.schedule(step, steps=steps, warmup=warmup)
 
     def place(self, tensor: Tensor) -> Tensor:
         """To the device of the network."""
@@ -88,7 +99,7 @@ def _batches(trainer: Trainer, epoch: int, first: int) -> Iterator[NDArray[np.in
     """Indices of the batches of an epoch from `first` on; the order derives from (seed, epoch)."""
     generator = torch.Generator().manual_seed(derive(trainer.config.seed, _ORDER, epoch))
     order = torch.randperm(len(trainer.train), generator=generator).numpy()
-    size = trainer.config.batch_size
+    size = trainer.batch_size
     for batch in range(first, trainer.batches):
         yield order[batch * size : (batch + 1) * size]
 
@@ -96,16 +107,14 @@ def _batches(trainer: Trainer, epoch: int, first: int) -> Iterator[NDArray[np.in
 def _step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
     config, progress = trainer.config, state.progress
     torch.manual_seed(derive(config.seed, _STEP, progress.step))  # dropout, if a component has it
-    _set_rate(trainer, state)
+    for group in state.optimizer.param_groups:
+        group["lr"] = trainer.rate(progress.step)
     batch = trainer.task.train_batch(trainer.train, indices, progress.epoch, trainer.place)
     with trainer.machine.autocast():
         loss = trainer.task.loss(state.network, batch)
     value = float(loss.total.detach())  # waits for the GPU
     if not math.isfinite(value):
-        raise WorkFailed(
-            f"the loss became {value} in epoch {progress.epoch + 1}, batch {progress.batch + 1}; "
-            "the best weights so far are kept: try a lower --lr, --clip 1, or --precision fp32"
-        )
+        raise not_finite(value, f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
     state.optimizer.zero_grad(set_to_none=True)
     state.scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
     if config.clip:
@@ -120,12 +129,12 @@ def _step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
     _add(progress.sums, {"loss": value, **parts}, len(indices))
 
 
-def _set_rate(trainer: Trainer, state: State) -> None:
-    steps = trainer.config.epochs * trainer.batches
-    warmup = round(trainer.config.warmup * steps)
-    share = trainer.schedule(state.progress.step, steps=steps, warmup=warmup)
-    for group in state.optimizer.param_groups:
-        group["lr"] = trainer.config.lr * share
+def not_finite(value: float, where: str) -> WorkFailed:
+    """The error of a loss that is no number; what was saved before is not touched."""
+    return WorkFailed(
+        f"the loss became {value} in {where}; weights saved before are kept: "
+        "try a lower --lr, --clip 1, or --precision fp32"
+    )
 
 
 def _add(sums: dict[str, float], values: dict[str, float], count: int) -> None:

@@ -97,9 +97,8 @@ class Predictor:
             WeightsError: weights that are damaged or for another task.
         """
         if not isinstance(weights, Loaded):
-            path = weights if isinstance(weights, Path) and weights.is_file() else None
             name = None if weights is None else str(weights)
-            weights = load_weights(path or find_weights(name, Path("runs")), task="segmentation")
+            weights = load_weights(find_weights(name, Path("runs")), task="segmentation")
         machine = resolve(device, precision, threads)
         return cls(weights.network, weights.about, machine, tta=tta)
 
@@ -107,10 +106,6 @@ class Predictor:
         """Predict upright RGB pictures of any sizes, as one batch."""
         stretched = np.stack([stretch(picture, self.input_size) for picture in pictures])
         return self.predict_stretched(stretched, [(p.height, p.width) for p in pictures])
-
-    def masks(self, pictures: Sequence[Image.Image]) -> list[NDArray[np.uint8]]:
-        """Class ids (H, W) of upright RGB pictures of any sizes, as one batch."""
-        return [prediction.mask for prediction in self.predict(pictures)]
 
     def predict_stretched(
         self, pictures: NDArray[np.uint8], sizes: Sequence[Size]

@@ -1,6 +1,6 @@
 """Score weights on a part of the data, beside trivial predictors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from netlab import registry
 from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.engine.device import Machine, resolve
 from netlab.engine.loop import score
-from netlab.engine.weights import Loaded, load_weights
+from netlab.engine.weights import Loaded, load
 from netlab.settings import Layer, merge, read_config_file
 
 
@@ -19,6 +19,8 @@ def evaluate(
     data_dir: Path | None = None,
     images: Path | None = None,
     masks: Path | None = None,
+    mask_values: str | Sequence[int] | None = None,
+    skip_bad: bool = False,
     limit: int | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -29,9 +31,11 @@ def evaluate(
     """Score weights on unseen pictures.
 
     Args:
-        weights: a file, or what `netlab.load` gave.
+        weights: a file, a run folder, `last`, a bundled name, or what `netlab.load` gave.
         split: `val`, `test` or `all`; with `images` and `masks` given, their whole folders.
         data_dir, images, masks: where the data are, if not where the config says.
+        mask_values: pixel value of each class in `masks`, if not 0, 1, 2, …
+        skip_bad: drop unpaired files and bad masks instead of refusing them.
         limit: use at most this many pictures.
         device, precision, threads: as in `netlab train`.
         batch_size: pictures at a time.
@@ -43,14 +47,21 @@ def evaluate(
     Raises:
         WeightsError, DataError, UsageError: see `load_weights` and the data sets.
     """
-    loaded = weights if isinstance(weights, Loaded) else load_weights(Path(weights))
+    loaded = weights if isinstance(weights, Loaded) else load(weights)
     machine: Machine = resolve(device, precision, threads)
     factory = registry.get("task", loaded.about["task"])
     report = factory.report(
         _with_places(loaded.config, weights),
         loaded.about,
         split=split,
-        places={"data_dir": data_dir, "images": images, "masks": masks, "limit": limit},
+        places={
+            "data_dir": data_dir,
+            "images": images,
+            "masks": masks,
+            "mask_values": mask_values,
+            "skip_bad": skip_bad or None,
+            "limit": limit,
+        },
         note=note,
     )
     network = machine.place(loaded.network)

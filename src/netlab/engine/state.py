@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netlab.config import TrainConfig
+from netlab.config import FREE_ON_RESUME, TrainConfig
 from netlab.engine.device import Machine
 from netlab.engine.weights import read_tensors, save_weights
-from netlab.errors import WeightsError
+from netlab.errors import UsageError, WeightsError
 from netlab.header import FORMAT, read_header
 from netlab.rundir import RunDir, write_text
 
@@ -40,6 +40,10 @@ class Progress:
     """Time spent training, over all sessions."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """The rows of metrics.csv."""
+    command: str = ""
+    """What started the run."""
+    data: str = ""
+    """Fingerprint of the pictures it is trained on."""
 
 
 class State:
@@ -96,16 +100,22 @@ class State:
             "scaler": self.scaler.state_dict(),
         }
         save_weights(run.state, self._tensors(), about)
-        brief = {k: v for k, v in progress.items() if k not in ("rows", "sums")}
+        brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
         write_text(run.progress, json.dumps({"format": FORMAT, **brief}, indent=2) + "\n")
 
-    def restore(self, run: RunDir) -> None:
+    def restore(self, run: RunDir, config: TrainConfig) -> None:
         """Take up what `save` wrote.
 
         Raises:
             WeightsError: a state that is damaged or of another network.
+            UsageError: settings that have changed since, on which equal bits depend.
         """
         about = read_header(run.state).about
+        old, new = about.get("config", {}), config.to_dict()
+        changed = [k for k in new if k not in FREE_ON_RESUME and old.get(k) != new[k]]
+        if changed:
+            said = "; ".join(f"{k} was {old.get(k)}, is {new[k]}" for k in changed)
+            raise UsageError(f"{run.config}: changed since the run was stopped: {said}")
         tensors = read_tensors(run.state)
         try:
             self.network.load_state_dict(_under("network.", tensors))
@@ -114,6 +124,8 @@ class State:
             self._restore_optimizer(_under("optimizer.", tensors))
             self.scaler.load_state_dict(about["scaler"])
             self.progress = Progress(**about["progress"])
+            if config.epochs > old["epochs"] or config.early_stop != old["early_stop"]:
+                self.progress.stale = 0  # more was asked for: look again
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise WeightsError(f"{run.state}: does not fit its run: {reason}") from error

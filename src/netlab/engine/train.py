@@ -1,7 +1,11 @@
 """Train a network from a config into a run folder, and go on with one that was stopped."""
 
+import hashlib
+import math
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,17 +13,18 @@ import torch
 from torch import nn
 
 from netlab import registry
+from netlab.components import component
 from netlab.config import TrainConfig
 from netlab.data._random import derive
 from netlab.engine.device import Machine, resolve
 from netlab.engine.events import Reporter, Silent
-from netlab.engine.loop import Trainer, score, train_epoch
-from netlab.engine.state import State, new_state
+from netlab.engine.loop import Trainer, not_finite, score, train_epoch
+from netlab.engine.state import Progress, State, new_state
 from netlab.engine.weights import describe, save_weights
-from netlab.errors import Interrupted
+from netlab.errors import DataError, Interrupted, UsageError
 from netlab.figures.curves import training_curves
 from netlab.figures.png import save_png
-from netlab.rundir import RunDir, write_rows, write_text
+from netlab.rundir import RunDir, create_run, write_rows, write_text
 
 _WEIGHTS = 3  # what a derived seed is for; the loop has the first two
 _SAMPLES = 6
@@ -72,24 +77,22 @@ def prepare(
     """
     report = report or Silent()
     factory = registry.get("task", registry.get("architecture", config.arch).task)
-    with torch.device("meta"):  # parts that do not fit are refused before data are read
-        factory.build(config, {"classes": ["", ""]})
+    factory.check(config)  # before data are read
     train = factory.load(config, "train", report.message)
     val = factory.load(config, "val", report.message)
     task = factory.create(config, train)
-    # Float32 in the criterion's buffers; autocast does not move them.
-    if isinstance(getattr(task, "criterion", None), nn.Module):
-        task.criterion.to(machine.device)
+    task.place(machine.device)
     torch.manual_seed(derive(config.seed, _WEIGHTS))
     network = task.build_network()
-    state = new_state(network, config, machine, registry.get("optimizer", config.optimizer))
-    schedule = registry.get("schedule", config.schedule)
+    state = new_state(network, config, machine, component(config, "optimizer"))
+    schedule = component(config, "schedule")
+    schedule(0, steps=1, warmup=0)  # refuses arguments it does not take
     return Trainer(config, task, machine, schedule, train, val, report, stopped), state
 
 
 def train(
     config: TrainConfig,
-    run: RunDir,
+    run: RunDir | str | Path,
     *,
     command: str = "netlab.train",
     report: Reporter | None = None,
@@ -100,7 +103,7 @@ def train(
 
     Args:
         config: complete; written to the run folder first.
-        run: an empty folder, or that of the run to go on with.
+        run: a new or empty folder, or that of the run to go on with.
         command: what started it, for the weights files.
         report: hears how it goes.
         stopped: asked after every batch; true saves the state and ends.
@@ -116,6 +119,8 @@ def train(
     """
     config, machine = settle(config)
     trainer, state = prepare(config, machine, report, stopped)
+    if not isinstance(run, RunDir):
+        run = RunDir(Path(run)) if resume else create_run(Path(), "", Path(run))
     return fit(trainer, state, run, command=command, resume=resume)
 
 
@@ -125,40 +130,66 @@ def fit(
     """Train what `prepare` made to its last epoch; see `train`."""
     config = trainer.config
     if resume and run.state.is_file():
-        state.restore(run)
+        state.restore(run, config)
+        _check_resumed(trainer, state, run)
+    else:
+        state.progress.command, state.progress.data = command, _fingerprint(trainer)
     write_text(run.config, config.to_yaml())
     trainer.report.plan(_plan(trainer, state))
     run.samples.mkdir(exist_ok=True)
     while state.progress.epoch < config.epochs and not _gone_stale(config, state):
         finished = train_epoch(trainer, state)
         if finished:
-            _finish_epoch(trainer, state, run, command)
+            _finish_epoch(trainer, state, run)
         state.save(run, config)
         if not finished or (trainer.stopped() and state.progress.epoch < config.epochs):
             raise Interrupted(
                 f"stopped in epoch {min(state.progress.epoch + 1, config.epochs)}, state saved; "
-                f"go on with: netlab train --resume {run.path}"
+                f"go on with: netlab train --resume {shlex.quote(str(run.path))}"
             )
     _show(trainer, state, run, "last")
     return state.progress.rows[state.progress.best_epoch - 1]
 
 
-def _finish_epoch(trainer: Trainer, state: State, run: RunDir, command: str) -> None:
+def _check_resumed(trainer: Trainer, state: State, run: RunDir) -> None:
+    progress = state.progress
+    if trainer.config.epochs < progress.epoch:
+        raise UsageError(
+            f"{run.path}: {progress.epoch} epochs are done already; "
+            f"--epochs {trainer.config.epochs} would take some back"
+        )
+    if progress.data != _fingerprint(trainer):
+        raise DataError(
+            f"{run.path}: the data are not those that the run was started on "
+            f"(here {len(trainer.train)} to train, {len(trainer.val)} to validate); "
+            "name their folder with --data-dir, or --images and --masks"
+        )
+
+
+def _fingerprint(trainer: Trainer) -> str:
+    """Tells one list of pictures from another, wherever they are kept."""
+    names = [*trainer.train.names, "", *trainer.val.names]
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+
+
+def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
     """Score the epoch, keep its row, and write weights, curves and samples."""
     config, progress, task = trainer.config, state.progress, trainer.task
     evaluation = task.evaluation()
     score(evaluation, task, state.best_network, trainer.val, trainer.machine, 2 * config.batch_size)
     scores = evaluation.row()
+    if not math.isfinite(scores["val_loss"] or 0.0):
+        raise not_finite(scores["val_loss"] or 0.0, f"the validation of epoch {progress.epoch + 1}")
     row = _row(trainer, progress, scores)
     progress.rows.append(row)
     progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
-    reached = scores[task.monitor]
+    reached = scores[task.monitor] or 0.0
     best = progress.best is None or reached > progress.best
     if best:
         progress.best, progress.best_epoch, progress.stale = reached, progress.epoch, 0
     else:
         progress.stale += 1
-    about = describe(config, state.network, _facts(trainer, state, row, command))
+    about = describe(config, state.network, _facts(trainer, state, row))
     tensors = state.best_network.state_dict()
     if best:
         save_weights(run.best, tensors, about)
@@ -170,30 +201,25 @@ def _finish_epoch(trainer: Trainer, state: State, run: RunDir, command: str) -> 
     trainer.report.epoch(row, best)
 
 
-def _row(trainer: Trainer, progress: Any, scores: Mapping[str, float]) -> dict[str, Any]:
+def _row(
+    trainer: Trainer, progress: Progress, scores: Mapping[str, float | None]
+) -> dict[str, Any]:
     count = progress.sums["count"]
     losses = {f"train_{k}": v / count for k, v in progress.sums.items() if k != "count"}
     # Of the whole run, so that a stop in the middle of an epoch does not distort it.
-    trained = progress.step * trainer.config.batch_size
+    trained = progress.step * trainer.batch_size
     return {
         "epoch": progress.epoch + 1,
         "step": progress.step,
         **{name: round(value, 6) for name, value in losses.items()},
-        **{name: round(value, 6) for name, value in scores.items()},
-        "lr": _rounded_rate(trainer, progress),
+        **{name: None if v is None else round(v, 6) for name, v in scores.items()},
+        "lr": float(f"{trainer.rate(progress.step - 1):.4g}"),
         "seconds": round(progress.seconds, 2),
         "images_per_second": round(trained / max(progress.seconds, 1e-9), 2),
     }
 
 
-def _rounded_rate(trainer: Trainer, progress: Any) -> float:
-    steps = trainer.config.epochs * trainer.batches
-    warmup = round(trainer.config.warmup * steps)
-    share = trainer.schedule(progress.step - 1, steps=steps, warmup=warmup)
-    return float(f"{trainer.config.lr * share:.4g}")
-
-
-def _facts(trainer: Trainer, state: State, row: Mapping[str, Any], command: str) -> dict[str, Any]:
+def _facts(trainer: Trainer, state: State, row: Mapping[str, Any]) -> dict[str, Any]:
     progress = state.progress
     return {
         **trainer.task.facts(),
@@ -210,7 +236,7 @@ def _facts(trainer: Trainer, state: State, row: Mapping[str, Any], command: str)
         "metrics": {k: v for k, v in row.items() if k.startswith(("train_", "val_"))},
         "ema": bool(trainer.config.ema),
         "seed": trainer.config.seed,
-        "command": command,
+        "command": progress.command,
     }
 
 
@@ -241,6 +267,6 @@ def _plan(trainer: Trainer, state: State) -> dict[str, Any]:
         "first_epoch": state.progress.epoch,
         "first_batch": state.progress.batch,
         "batches": trainer.batches,
-        "batch_size": trainer.config.batch_size,
+        "batch_size": trainer.batch_size,
         "machine": trainer.machine.describe(),
     }

@@ -16,6 +16,7 @@ from netlab.errors import NetlabError, WeightsError
 from netlab.header import FORMAT, read_header
 from netlab.rundir import write_bytes
 from netlab.settings import Layer, merge
+from netlab.zoo import find_weights
 
 
 class Loaded(NamedTuple):
@@ -57,7 +58,7 @@ def save_weights(
         name: (t.half() if half and t.is_floating_point() else t).detach().cpu().contiguous()
         for name, t in tensors.items()
     }
-    metadata = {"netlab": json.dumps(about)}
+    metadata = {"netlab": json.dumps(about, allow_nan=False)}
     # save_file would make a file that only its owner can read.
     write_bytes(path, save(plain, metadata))
 
@@ -82,6 +83,16 @@ def load_weights(path: Path, *, task: str | None = None) -> Loaded:
         raise WeightsError(f"{path}: its description is incomplete ({error!r})") from error
     _fill(network, path)
     return Loaded(network.eval(), about, config)
+
+
+def load(weights: str | Path) -> Loaded:
+    """Rebuild a network from a file, a run folder, `last`, or a bundled name.
+
+    Raises:
+        UsageError: nothing of that name.
+        WeightsError: see `load_weights`.
+    """
+    return load_weights(find_weights(str(weights), Path("runs")))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sized
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -20,8 +21,8 @@ class Evaluation(Protocol):
     def update(self, network: nn.Module, batch: Batch) -> None:
         """Take one batch in; the caller sets evaluation mode, precision and no gradients."""
 
-    def row(self) -> dict[str, float]:
-        """Scores for a row of metrics.csv, each named `val_*`."""
+    def row(self) -> dict[str, float | None]:
+        """Scores for a row of metrics.csv, each named `val_*`; `val_loss` is one of them."""
 
 
 class Task(Protocol):
@@ -29,8 +30,9 @@ class Task(Protocol):
 
     monitor: ClassVar[str]
     """The column of metrics.csv whose largest value marks the best epoch."""
-    score_name: ClassVar[str]
-    """What people call that score: `mIoU`."""
+
+    def place(self, device: torch.device) -> None:
+        """Move what the loss needs to the device of the network."""
 
     def build_network(self) -> nn.Module:
         """A new network with random weights, drawn from the global generator."""
@@ -64,8 +66,12 @@ class TaskFactory(Protocol):
     """The static side of a task."""
 
     @staticmethod
+    def check(config: TrainConfig) -> None:
+        """Refuse a config whose network cannot be trained, before data are read."""
+
+    @staticmethod
     def load(config: TrainConfig, split: str, note: Callable[[str], None]) -> Sized:
-        """One part of the data that a config names."""
+        """One part of the data that a config names; its `names` tell pictures apart."""
 
     @staticmethod
     def create(config: TrainConfig, train: Any) -> Task:
@@ -74,3 +80,14 @@ class TaskFactory(Protocol):
     @staticmethod
     def build(config: TrainConfig, about: Mapping[str, Any]) -> nn.Module:
         """The network that a weights file describes."""
+
+    @staticmethod
+    def report(
+        config: TrainConfig,
+        about: Mapping[str, Any],
+        *,
+        split: str,
+        places: Mapping[str, Any],
+        note: Callable[[str], None],
+    ) -> Any:
+        """The empty score-keeper of `netlab eval` on the data of a config."""

@@ -1,14 +1,12 @@
 """Network and loss of a segmentation task, built from the components that a config names."""
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from netlab import registry
+from netlab.components import component
 from netlab.config import TrainConfig
 from netlab.data._contract import SegmentationSet
 from netlab.errors import ConfigError
@@ -26,54 +24,59 @@ def build_network(config: TrainConfig, classes: int) -> nn.Module:
     widths = [config.width * 2**level for level in range(config.depth + 1)]
     block = functools.partial(
         ConvBlock,
-        norm=_component(config, "norm"),
-        activation=_component(config, "activation"),
+        norm=component(config, "norm"),
+        activation=component(config, "activation"),
     )
-    encoder = _component(config, "encoder")(
+    encoder = component(config, "encoder")(
         in_channels=3 * config.stem**2, widths=widths[:-1], block=block
     )
-    bottleneck = _component(config, "bottleneck")(
+    bottleneck = component(config, "bottleneck")(
         in_channels=encoder.out_channels[-1], out_channels=widths[-1], block=block
     )
-    decoder = _component(config, "decoder")(
+    decoder = component(config, "decoder")(
         in_channels=bottleneck.out_channels,
         skip_channels=encoder.out_channels[:-1],
         strides=encoder.strides,
         block=block,
     )
-    architecture = _component(config, "architecture", config.arch)
+    architecture = component(config, "architecture", config.arch)
     network: nn.Module = architecture(
         encoder, bottleneck, decoder, classes=classes, stem=config.stem
     )
     return network
 
 
-def _component(config: TrainConfig, kind: str, name: str | None = None) -> Callable[..., Any]:
-    """A component with the further arguments that the config has for its kind."""
-    name = name or getattr(config, kind)
-    part = registry.get(kind, name)
-    extra = config.parts.get(kind, {})
+def check_network(config: TrainConfig) -> None:
+    """Build a config's network without memory and send a batch through it.
 
-    def build(*args: Any, **kwargs: Any) -> Any:
+    Raises:
+        ConfigError: components that do not fit each other, arguments they do not take, or
+            batches that the network cannot be trained with.
+    """
+    side, count = config.image_size, config.batch_size
+    with torch.device("meta"):
         try:
-            return part(*args, **kwargs, **extra)
-        except TypeError as error:
-            if not extra:
-                raise
-            raise ConfigError(f"{kind} '{name}' does not take {dict(extra)}: {error}") from error
-
-    return build
+            build_network(config, 2).train()(torch.empty(count, 3, side, side))
+        except (ValueError, RuntimeError, NotImplementedError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError(
+                f"this network cannot be trained on batches of {count} pictures of {side} pixels: "
+                f"{reason}"
+            ) from error
 
 
 def build_criterion(config: TrainConfig, classes: int, class_weights: Tensor | None) -> WeightedSum:
     """The loss that a config names, as a weighted sum of its terms."""
     terms = parse_sum(config.loss)
-    extra = config.parts.get("loss", {})
-    built = {
-        t.name: registry.get("loss", t.name)(
-            classes=classes, class_weights=class_weights, **extra.get(t.name, {})
+    names = [term.name for term in terms]
+    if odd := [name for name in config.parts.get("loss", {}) if name not in names]:
+        raise ConfigError(
+            f"loss has no term '{odd[0]}' (its terms: {', '.join(names)}); "
+            "write --set loss.TERM.ARGUMENT=VALUE"
         )
-        for t in terms
+    built = {
+        name: component(config, "loss", name)(classes=classes, class_weights=class_weights)
+        for name in names
     }
     return WeightedSum(built, [t.weight for t in terms])
 
@@ -91,7 +94,10 @@ def class_weights(config: TrainConfig, train: SegmentationSet) -> Tensor | None:
         pixels = np.zeros(classes, np.int64)
         for start in range(0, len(train), 512):  # bincount makes int64 copies: keep them small
             pixels += np.bincount(train.masks[start : start + 512].ravel(), minlength=classes)
-        weights = torch.from_numpy(1 / np.maximum(pixels, 1).astype(np.float32))
+        # A class without pixels has nothing to learn from: it takes no part.
+        found = pixels > 0
+        weights = torch.from_numpy(np.where(found, 1 / np.maximum(pixels, 1), 0).astype(np.float32))
+        return weights * (int(found.sum()) / weights.sum())
     else:
         try:
             weights = torch.tensor([float(w) for w in config.class_weights.split(",")])

@@ -34,7 +34,8 @@ class SegmentationReport:
     Args:
         task: the segmentation task; gives batches.
         data: the part that is scored.
-        train: the training part, which the trivial predictors are fitted to.
+        train: what the trivial predictors are fitted to: the training part, or the scored pictures
+            themselves (to their advantage) where those are somebody's own.
         split: its name.
     """
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +22,13 @@ from netlab.figures.segmentation import prediction_rows
 from netlab.losses._contract import Loss
 from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
 from netlab.registry import register
-from netlab.tasks._segmentation_parts import build_criterion, build_network, class_weights
+from netlab.settings import Layer, merge
+from netlab.tasks._segmentation_parts import (
+    build_criterion,
+    build_network,
+    check_network,
+    class_weights,
+)
 from netlab.tasks._segmentation_report import SegmentationReport
 
 MEAN, STD = 0.5, 0.25
@@ -41,7 +48,6 @@ class Segmentation:
     """
 
     monitor: ClassVar[str] = "val_miou"
-    score_name: ClassVar[str] = "mIoU"
 
     def __init__(
         self, config: TrainConfig, classes: Sequence[str], class_weights: Tensor | None = None
@@ -114,12 +120,12 @@ class Segmentation:
         Raises:
             DataError: data that are missing, or whose classes are not those of the weights.
         """
-        config = replace(config, **{k: _text(v) for k, v in places.items() if v is not None})
-        if config.images and config.dataset != "pairs":
-            config = replace(config, dataset="pairs")
-        if config.dataset == "pairs" and config.classes is None:
-            config = replace(config, classes=tuple(about["classes"]))
-        own = bool(places.get("images"))
+        # The limit was of the training; unseen pictures are scored whole unless asked otherwise.
+        changes = {"limit": None, **{k: _text(v) for k, v in places.items() if v is not None}}
+        own = "images" in changes
+        if own or config.dataset == "pairs":
+            changes |= {"dataset": "pairs", "classes": tuple(about["classes"])}
+        config = merge(config.to_dict(), [Layer("eval", changes)])
         data = Segmentation.load(config, "all" if own else split, note)
         if list(data.classes) != list(about["classes"]):
             raise DataError(
@@ -129,6 +135,19 @@ class Segmentation:
         train = data if own else Segmentation.load(replace(config, limit=None), "train")
         task = Segmentation(config, data.classes)
         return SegmentationReport(task, data, train, "all" if own else split)
+
+    @staticmethod
+    def check(config: TrainConfig) -> None:
+        """Refuse a config whose network cannot be trained, before data are read.
+
+        Raises:
+            ConfigError: see `check_network`.
+        """
+        check_network(config)
+
+    def place(self, device: torch.device) -> None:
+        """Move what the loss needs to the device of the network."""
+        self.criterion.to(device)
 
     def build_network(self) -> nn.Module:
         """A new network with random weights, drawn from the global generator."""
@@ -220,8 +239,8 @@ class SegmentationScores:
         # bf16 has equal logits often enough to matter: argmax then takes the lower id
         self.counts.append(confusion(logits.argmax(dim=1), masks, len(self.task.classes)).cpu())
 
-    def row(self) -> dict[str, float]:
-        """Scores for a row of metrics.csv."""
+    def row(self) -> dict[str, float | None]:
+        """Scores for a row of metrics.csv; None for a class that is nowhere."""
         counts = torch.cat(self.counts).sum(dim=0)
         losses = {f"val_{name}": total / self.pictures for name, total in self.losses.items()}
         by_class = zip(self.task.classes, iou(counts).tolist(), strict=True)
@@ -229,7 +248,7 @@ class SegmentationScores:
             **losses,
             "val_miou": float(mean_iou(counts)),
             "val_pixel_accuracy": float(pixel_accuracy(counts)),
-            **{f"val_iou_{name}": value for name, value in by_class},
+            **{f"val_iou_{name}": None if isnan(value) else value for name, value in by_class},
         }
 
 

@@ -1,0 +1,39 @@
+"""Components as a config wants them: by name, with the further arguments it has for them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from netlab import registry
+from netlab.config import TrainConfig
+from netlab.errors import ConfigError
+
+
+def component(config: TrainConfig, kind: str, name: str | None = None) -> Callable[..., Any]:
+    """The component that a config names, called with the config's further arguments for it.
+
+    Args:
+        config: names components in its fields, their further arguments in `parts`.
+        kind: kind of component.
+        name: another name than that in the field of the kind; for terms of a loss, whose further
+            arguments are kept by term.
+
+    Raises:
+        UnknownComponent: no such component; when called, ConfigError: arguments it does not take.
+    """
+    name = name or str(getattr(config, kind))
+    extra: Any = config.parts.get(kind, {})
+    if kind == "loss":
+        extra = extra.get(name, {})
+    part = registry.get(kind, name)
+    if not isinstance(extra, Mapping):
+        raise ConfigError(f"{kind}.{name}: expected arguments, such as --set {kind}.{name}.x=1")
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return part(*args, **kwargs, **extra)
+        except TypeError as error:
+            if not extra:
+                raise
+            raise ConfigError(f"{kind} '{name}' does not take {dict(extra)}: {error}") from error
+
+    return call
