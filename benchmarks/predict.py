@@ -9,9 +9,7 @@ photos in $NETLAB_DATA/oxford-iiit-pet-full it takes made-up pictures. Ends with
 """
 
 import argparse
-import contextlib
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from _memory import peak_mebibytes
 from PIL import Image, ImageFilter
 
 from netlab.engine.device import resolve
@@ -42,7 +41,7 @@ def main() -> int:
     wish = _arguments()
     if wish.only:  # one side in a process of its own, for its peak memory
         _run(wish.only, wish, wish.pictures, wish.pictures.parent / "memory")
-        print(_high_water())
+        print(peak_mebibytes())
         return 0
     with tempfile.TemporaryDirectory() as scratch:
         wish.pictures = _pictures(Path(scratch) / "in", wish.repeat)
@@ -151,15 +150,6 @@ def _peak(side: str, wish: argparse.Namespace) -> int:
     words += ["--threads", str(wish.threads), "--batch-size", str(wish.batch_size)]
     made = subprocess.run(words, capture_output=True, text=True, check=True)
     return int(made.stdout.split()[-1])
-
-
-def _high_water() -> int:
-    """Peak memory of this process, in MiB."""
-    with contextlib.suppress(OSError):  # getrusage counts what the parent had, too
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) // 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
 def _pictures(folder: Path, repeat: int) -> Path:

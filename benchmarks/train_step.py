@@ -15,7 +15,6 @@ import argparse
 import dataclasses
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from _memory import peak_mebibytes
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
@@ -190,7 +190,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if args.only:
             next(variants(args, Path(folder))[args.only]())
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+            print(peak_mebibytes())
             return
         figures = measure(args, Path(folder))
     print(f"{'loop':<14}{'images/s':>10}{'ratio':>8}{'peak MiB':>10}")
