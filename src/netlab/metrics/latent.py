@@ -1,0 +1,69 @@
+"""How a latent code is used: which dimensions are active, and whether they survive a cycle."""
+
+import torch
+from torch import Tensor
+
+
+def active_dimensions(means: Tensor, threshold: float = 0.01) -> Tensor:
+    """Which dimensions of z tell pictures apart: (N, D) to (D,), bool.
+
+    Var_x(E_q(z|x)[z_d]) > threshold, with the variance over the N posterior means divided by N
+    (Burda, Grosse, Salakhutdinov, "Importance Weighted Autoencoders", ICLR 2016, section 5.2).
+
+    Raises:
+        ValueError: not (N, D), or no picture.
+    """
+    _check_codes(means, "means")
+    return means.cpu().double().var(dim=0, correction=0) > threshold
+
+
+def latent_r2(first: Tensor, again: Tensor, active: Tensor) -> float:
+    """How well codes come back when the picture made from them is encoded again.
+
+    R²_d = 1 - Σ_n (z_nd - z'_nd)² / Σ_n (z_nd - mean_n z_nd)² with z of `first` and z' of `again`,
+    averaged over the active dimensions with equal weight, however far each of them spreads.
+
+    Args:
+        first: (N, D), codes of the originals.
+        again: (N, D), codes of the pictures made from them.
+        active: (D,), bool.
+
+    Returns:
+        At most 1, which is the same codes; 0 is no better than the mean code, and below 0 worse;
+        nan if no dimension is active, or one of those is constant in `first`.
+
+    Raises:
+        ValueError: shapes that do not fit, or no picture.
+    """
+    _check_codes(first, "first")
+    if again.shape != first.shape or active.shape != first.shape[1:]:
+        raise ValueError(
+            f"first is {tuple(first.shape)}, again {tuple(again.shape)}, "
+            f"active {tuple(active.shape)}: expected (N, D), (N, D) and (D,)"
+        )
+    z, z_again = (codes.cpu().double()[:, active.cpu()] for codes in (first, again))
+    spread = (z - z.mean(dim=0)).square().sum(dim=0)
+    spread[z.amin(dim=0) == z.amax(dim=0)] = torch.nan
+    return float((1 - (z - z_again).square().sum(dim=0) / spread).mean())
+
+
+def kl_per_dimension(mean: Tensor, log_var: Tensor) -> Tensor:
+    """KL(N(mean, exp log_var) || N(0, 1)) of each dimension, averaged over the batch, in nats.
+
+    ½ (mean² + exp log_var - 1 - log_var), (N, D) each to (D,), never negative (Kingma, Welling,
+    "Auto-Encoding Variational Bayes", ICLR 2014, appendix B). Their sum is the KL term of the ELBO.
+
+    Raises:
+        ValueError: different shapes, not (N, D), or no picture.
+    """
+    _check_codes(mean, "mean")
+    if log_var.shape != mean.shape:
+        raise ValueError(
+            f"mean is {tuple(mean.shape)}, log_var {tuple(log_var.shape)}: both must be (N, D)"
+        )
+    return 0.5 * (mean.square() + log_var.expm1() - log_var).mean(dim=0)
+
+
+def _check_codes(codes: Tensor, name: str) -> None:
+    if codes.ndim != 2 or not len(codes):
+        raise ValueError(f"{name} is {tuple(codes.shape)}, expected (N, D) with N of 1 or more")
