@@ -30,7 +30,8 @@ from netlab.engine.pipeline import predict_files
 from netlab.engine.predict import Predictor
 from netlab.engine.weights import describe, load_weights, save_weights
 from netlab.settings import defaults_of, merge
-from netlab.tasks.segmentation import MEAN, STD, Segmentation
+from netlab.tasks._parts import MEAN, STD
+from netlab.tasks.segmentation import Segmentation
 from netlab.zoo import DEFAULT, bundled
 
 EQUAL = 0.999

@@ -16,7 +16,7 @@ from PIL import Image
 from netlab.config import TrainConfig
 from netlab.data._contract import DataRequest
 from netlab.data.synthetic import Synthetic
-from netlab.settings import Layer, defaults_of, merge
+from netlab.settings import Layer, defaults_of, merge, recipe
 
 torch.set_num_threads(1)
 
@@ -73,6 +73,25 @@ def tiny_config(**changes: object) -> TrainConfig:
         "threads": 1,
     }
     return merge({}, [defaults_of("unet"), Layer("test", tiny | changes)])
+
+
+def tiny_labelled(arch: str, **changes: object) -> TrainConfig:
+    """A run of a second or two of a vae or a classifier on drawn digits, by its own recipe."""
+    tiny = {
+        "dataset": "digits",
+        "image_size": 12,
+        "width": 4,
+        "depth": 1,
+        "stem": 1,
+        "latent": 4,
+        "limit": 24,
+        "epochs": 2,
+        "batch_size": 8,
+        "device": "cpu",
+        "precision": "fp32",
+        "threads": 1,
+    }
+    return merge({}, recipe(arch, [Layer("test", tiny | changes)]))
 
 
 TINY_FLAGS: Sequence[str] = [

@@ -7,6 +7,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from netlab import registry
+from netlab.cli.train import _merged
 from netlab.config import TrainConfig, flag_of
 from netlab.errors import ConfigError
 from netlab.expressions import Term, parse_sum
@@ -19,6 +21,8 @@ from netlab.settings import (
     preset_summaries,
     read_config_file,
     read_settings,
+    recipe,
+    user_layers,
 )
 
 
@@ -99,7 +103,15 @@ def test_all_faults_are_named_at_once_with_their_source() -> None:
         ({"skip_bad": "yes"}, "true or false"),
         ({"threads": True}, "whole number"),
         ({"epochs": float("inf")}, "whole number"),
-        ({"images": "a", "dataset": "pets"}, "--images is for --dataset pairs, not for pets"),
+        (
+            {"images": "a", "dataset": "pets"},
+            "--images is for --dataset pairs or class-folder, not for pets",
+        ),
+        ({"masks": "a", "dataset": "mnist"}, "--masks is for --dataset pairs, not for mnist"),
+        ({"conditioning": "filn"}, "Did you mean 'film'"),
+        ({"block": "residul"}, "Did you mean 'residual'"),
+        ({"disturb": 1.5}, "disturb must be at most 1"),
+        ({"latent": 0}, "latent must be at least 1"),
         ({"parts": {"dataset": {"x": 1}}}, "unknown kind of component 'dataset'"),
     ],
 )
@@ -131,10 +143,115 @@ def test_settings_words() -> None:
         read_settings(["lr"])
 
 
-@pytest.mark.parametrize("name", preset_names("unet"))
-def test_every_preset_is_valid_and_described(name: str) -> None:
-    merge({}, [defaults_of("unet"), preset("unet", name)])
-    assert dict(preset_summaries())[f"unet/{name}"].endswith(".")
+ARCHS = registry.names("architecture")
+PRESETS = [(arch, name) for arch in ARCHS for name in preset_names(arch)]
+
+
+@pytest.mark.parametrize(("arch", "name"), PRESETS)
+@pytest.mark.parametrize("dataset", [None, *registry.names("dataset")])
+def test_every_preset_is_valid_and_described(arch: str, name: str, dataset: str | None) -> None:
+    layers = [Layer("flags", {"dataset": dataset} if dataset else {})]
+    assert merge({}, recipe(arch, layers, name)).arch == arch
+    assert dict(preset_summaries())[f"{arch}/{name}"].endswith(".")
+
+
+def test_presets_are_listed_without_the_recipes_of_single_data_sets() -> None:
+    assert sorted(dict(preset_summaries())) == [f"{arch}/{name}" for arch, name in PRESETS]
+    assert not any("." in name for _, name in PRESETS)
+    assert {"default", "lesson"} <= set(preset_names("vae"))
+    with pytest.raises(ConfigError, match=r"unknown preset of classifier 'default.cifar10'"):
+        preset("classifier", "default.cifar10")
+
+
+@pytest.fixture
+def two_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A vae's recipe that does otherwise for digits, and a preset."""
+    folder = tmp_path / "presets" / "vae"
+    folder.mkdir(parents=True)
+    texts = {
+        "default": "dataset: mnist\nencoder: strided\ndecoder: upsample\nepochs: 3\nlr: 0.5\n"
+        "loss: bce+kl\nparts: {decoder: {mode: nearest}, loss: {kl: {anneal: 0.1, ramp: 0.4}}}",
+        "default.digits": "epochs: 5\nwidth: 7\nparts: {loss: {kl: {free_bits: 0.2}}}",
+        "other": "lr: 0.25\nwidth: 9",
+        "drawn": "dataset: digits\nlr: 0.125",
+        "drawn.digits": "lr: 0.0625",
+    }
+    for name, text in texts.items():
+        (folder / f"{name}.yaml").write_text(f"# A recipe.\n{text}\n")
+    monkeypatch.setattr("netlab.settings._PRESETS", tmp_path / "presets")
+    return tmp_path
+
+
+def merged(
+    preset_: str | None = None,
+    file: Path | None = None,
+    set_: list[str] | None = None,
+    **flags: object,
+) -> TrainConfig:
+    """As `netlab train vae` merges its settings."""
+    return _merged("vae", preset_, file, set_, dict(flags))
+
+
+@pytest.mark.parametrize("where", ["flag", "set", "yaml", "preset"])
+def test_a_data_set_brings_its_recipe_wherever_it_is_named(two_recipes: Path, where: str) -> None:
+    file = two_recipes / "c.yaml"
+    file.write_text("dataset: digits")
+    config = {
+        "flag": lambda: merged(dataset="digits"),
+        "set": lambda: merged(set_=["dataset=digits"]),
+        "yaml": lambda: merged(file=file),
+        "preset": lambda: merged("drawn"),
+    }[where]()
+    assert (config.dataset, config.epochs, config.width) == ("digits", 5, 7)
+    assert config.lr == (0.0625 if where == "preset" else 0.5), "so has a preset its own for it"
+    kl = {"anneal": 0.1, "ramp": 0.4, "free_bits": 0.2}
+    assert config.parts == {"decoder": {"mode": "nearest"}, "loss": {"kl": kl}}
+
+
+def test_the_data_set_that_counts_is_the_last_one(two_recipes: Path) -> None:
+    file = two_recipes / "c.yaml"
+    file.write_text("dataset: digits\nwidth: 11")
+    assert merged(file=file).width == 11, "above the recipe"
+    assert merged("other", dataset="digits").width == 9, "so is a preset"
+    config = merged(file=file, dataset="cifar10")
+    assert (config.dataset, config.epochs, config.width) == ("cifar10", 3, 11)
+    assert merged(dataset="mnist").epochs == 3
+    assert merged("drawn", dataset="mnist").lr == 0.125
+
+
+def test_arguments_of_what_is_replaced_are_dropped(two_recipes: Path) -> None:
+    assert merged(decoder="transpose").parts == {"loss": {"kl": {"anneal": 0.1, "ramp": 0.4}}}
+    assert merged(decoder="upsample").parts["decoder"] == {"mode": "nearest"}, "it stays"
+    assert merged(loss="mse").parts["loss"] == {}
+    kept = merged(loss="mse+2*kl+cycle").parts["loss"]
+    assert kept == {"kl": {"anneal": 0.1, "ramp": 0.4}}
+    with pytest.raises(ConfigError, match="no weighted sum"):
+        merged(loss="mse,kl")
+
+
+def test_arguments_that_the_user_gives_are_for_what_the_user_names(two_recipes: Path) -> None:
+    words = ["encoder.x=1", "loss.kl.anneal=0.3", "loss.gaussian.sigma=0.2", "loss.dice.smooth=2"]
+    config = merged(set_=words, encoder="maxpool", loss="gaussian+kl")
+    assert config.parts["encoder"] == {"x": 1}
+    assert config.parts["loss"] == {
+        "kl": {"anneal": 0.3, "ramp": 0.4},  # one of two is given anew
+        "gaussian": {"sigma": 0.2},
+        "dice": {"smooth": 2},  # of no term: refused, by name, where the loss is built
+    }
+    file = two_recipes / "c.yaml"
+    file.write_text("decoder: transpose\nparts: {decoder: {x: 2}}")
+    assert merged(file=file).parts["decoder"] == {"x": 2}
+    assert "decoder" not in merged(file=file, decoder="upsample").parts
+
+
+def test_flags_win_over_set() -> None:
+    config = merge({}, user_layers(["lr=0.5", "epochs=3"], {"lr": 0.25}))
+    assert (config.lr, config.epochs, config.parts) == (0.25, 3, {})
+    with pytest.raises(ConfigError) as caught:
+        merge({}, user_layers(["parts=3", "epoch=1"], {"lr": "x"}))
+    assert str(caught.value).count("parts must be") == 1
+    assert "--set: unknown setting 'epoch'" in str(caught.value)
+    assert "flags: lr must be" in str(caught.value)
 
 
 def test_unknown_preset() -> None:

@@ -1,6 +1,8 @@
 """Data sets: layouts, parts, bad files, cache, augmentation."""
 
+import dataclasses
 import os
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -330,6 +332,43 @@ def test_flip_alone_is_a_mirror_or_nothing(seed: int) -> None:
         assert same or mirrored
         expected = images[i] if same else images[i].flip(2)
         torch.testing.assert_close(out[i], expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("name", STRENGTHS)
+def test_augmentation_of_labelled_pictures_needs_no_masks(name: str, channels: int) -> None:
+    images = batch()[0][:, :channels]
+    keys = {"seed": 0, "epoch": 1, "indices": np.arange(6)}
+    out, none = augment(images, None, STRENGTHS[name], **keys)
+    assert none is None
+    assert out.shape == images.shape
+    assert float(out.min()) >= 0
+    assert float(out.max()) <= 1
+    assert torch.equal(out, images) == (name == "none")
+    if channels == 3:
+        assert torch.equal(out, augment(*batch(), STRENGTHS[name], **keys)[0]), "as with masks"
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_shift_moves_by_whole_pixels(flip: bool) -> None:
+    """Each picture is one of its shifts by up to an eighth, its edges mirrored."""
+    size, far = 32, 4
+    levels = torch.randperm(12 * size * size, generator=torch.Generator().manual_seed(0))
+    images = (levels / len(levels)).view(12, 1, size, size)
+    strength = dataclasses.replace(STRENGTHS["shift"], flip=flip)
+    out, _ = augment(images, None, strength, seed=1, epoch=2, indices=np.arange(12))
+    found = set()
+    for before, after in zip(images, out, strict=True):
+        wide = np.pad(before[0].numpy(), far, mode="symmetric")
+        for y, x, mirror in product(range(2 * far + 1), range(2 * far + 1), (1, -1)):
+            moved = wide[y : y + size, x : x + size][:, ::mirror]
+            if np.abs(moved - after[0].numpy()).max() < 5e-5:
+                found.add((y, x, mirror))
+                break
+        else:
+            pytest.fail("no shift by whole pixels gives this picture")
+    assert len(found) > 8
+    assert {mirror for _, _, mirror in found} == ({1, -1} if flip else {1})
 
 
 @pytest.mark.real

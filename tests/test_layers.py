@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from netlab.registry import FOLDERS
+
 SOURCE = Path(__file__).parent.parent / "src" / "netlab"
 BASE = {
     "registry",
@@ -25,7 +27,7 @@ RANKS = [
     {"engine", "zoo"},
     {"tasks"},
     {"models", "losses", "metrics", "data", "figures", "optimizers", "schedules"},
-    {"encoders", "decoders", "bottlenecks"},
+    {"encoders", "decoders", "bottlenecks", "conditioning"},
     {"layers"},
     BASE,
 ]
@@ -59,15 +61,16 @@ def test_imports_point_down(path: Path) -> None:
         assert rank(module) >= mine, f"{path.name} imports {module}"
 
 
-COMPONENT_FOLDERS = ("encoders", "decoders", "bottlenecks", "losses", "schedules", "optimizers")
+COMPONENT_FOLDERS = sorted(FOLDERS.values())
 
 
 @pytest.mark.parametrize("folder", COMPONENT_FOLDERS)
 def test_components_do_not_import_their_siblings(folder: str) -> None:
+    package = f"netlab.{folder.replace('/', '.')}."
     for path in (SOURCE / folder).glob("[!_]*.py"):
         for module in imports(path):
-            if module.startswith(f"netlab.{folder}."):
-                assert module.split(".")[2].startswith("_"), f"{path.name} imports {module}"
+            if module.startswith(package):
+                assert module.removeprefix(package).startswith("_"), f"{path.name} imports {module}"
 
 
 def loaded_modules(words: list[str]) -> set[str]:

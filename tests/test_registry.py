@@ -9,7 +9,7 @@ import torch
 from netlab import registry
 from netlab.engine.train import build_model
 from netlab.errors import ConfigError, UnknownComponent
-from netlab.layers.conv import ConvBlock
+from netlab.layers.blocks.conv import ConvBlock
 from netlab.settings import Layer, defaults_of, merge, preset
 from tests.conftest import tiny_config
 
@@ -30,8 +30,12 @@ def test_every_listed_component_can_be_imported_and_has_a_line(kind: str) -> Non
 def test_names_that_the_contract_promises() -> None:
     assert {"maxpool", "strided"} <= set(registry.names("encoder"))
     assert {"transpose", "upsample"} <= set(registry.names("decoder"))
-    assert {"ce", "dice"} <= set(registry.names("loss"))
+    assert {"unet", "vae", "classifier"} <= set(registry.names("architecture"))
+    assert {"channel", "film"} <= set(registry.names("conditioning"))
+    assert {"conv", "residual"} <= set(registry.names("block"))
+    assert {"ce", "dice", "bce", "mse", "kl"} <= set(registry.names("loss"))
     assert {"pets", "pairs", "synthetic"} <= set(registry.names("dataset"))
+    assert {"mnist", "cifar10", "digits", "class-folder"} <= set(registry.names("dataset"))
     assert {"adam", "adamw"} <= set(registry.names("optimizer"))
     assert {"constant", "cosine", "onecycle"} <= set(registry.names("schedule"))
 
@@ -92,7 +96,19 @@ def test_schedule_stays_in_its_range_and_ends_low(name: str) -> None:
         assert shares[-1] < 0.1
 
 
-@pytest.mark.parametrize("name", registry.names("loss"))
+def losses_for(task: str) -> list[str]:
+    return [name for name in registry.names("loss") if task in registry.get("loss", name).tasks]
+
+
+def test_every_loss_is_for_a_task_that_exists() -> None:
+    for name in registry.names("loss"):
+        assert set(registry.get("loss", name).tasks) <= set(registry.names("task"))
+    assert set(registry.names("loss")) == {
+        name for task in registry.names("task") for name in losses_for(task)
+    }
+
+
+@pytest.mark.parametrize("name", losses_for("segmentation"))
 def test_loss_falls_when_the_prediction_improves(name: str) -> None:
     target = torch.randint(0, 3, (2, 6, 6), generator=torch.Generator().manual_seed(0))
     term = registry.get("loss", name)(classes=3, class_weights=None)

@@ -77,6 +77,7 @@ def test_weights_describe_themselves(trained: RunDir) -> None:
     assert about["classes"] == ["pet", "background", "border"]
     assert about["input"] == {
         "size": 32,
+        "channels": 3,
         "mean": [0.5] * 3,
         "std": [0.25] * 3,
         "resize": "bilinear",

@@ -1,5 +1,6 @@
 """Components as a config wants them: by name, with the further arguments it has for them."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -29,6 +30,8 @@ def component(config: TrainConfig, kind: str, name: str | None = None) -> Callab
         raise ConfigError(f"{kind}.{name}: expected arguments, such as --set {kind}.{name}.x=1")
 
     def call(*args: Any, **kwargs: Any) -> Any:
+        if extra and (odd := sorted(set(extra) - _named(part))):
+            raise ConfigError(f"{kind} '{name}' does not take {', '.join(odd)}")
         try:
             return part(*args, **kwargs, **extra)
         except TypeError as error:
@@ -37,3 +40,15 @@ def component(config: TrainConfig, kind: str, name: str | None = None) -> Callab
             raise ConfigError(f"{kind} '{name}' does not take {dict(extra)}: {error}") from error
 
     return call
+
+
+def _named(part: Any) -> set[str]:
+    """Arguments that a component names; one that it would take by `**` alone is a misspelt one."""
+    owners = inspect.getmro(part) if inspect.isclass(part) else ()
+    makers = [vars(owner)["__init__"] for owner in owners if "__init__" in vars(owner)]
+    return {
+        name
+        for maker in makers or [part]
+        for name, parameter in inspect.signature(maker).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }

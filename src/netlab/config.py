@@ -16,14 +16,21 @@ from netlab.errors import ConfigError, UnknownComponent
 from netlab.expressions import parse_sum
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-AUGMENTS = ("none", "flip", "standard", "strong")
-PAIRS_ONLY = ("images", "masks", "classes", "mask_values")
-"""Fields that describe people's own folders."""
+AUGMENTS = ("none", "flip", "shift", "standard", "strong")
+OWN_FOLDERS = {
+    "images": ("pairs", "class-folder"),
+    "masks": ("pairs",),
+    "classes": ("pairs", "class-folder"),
+    "mask_values": ("pairs",),
+}
+"""Fields that describe people's own folders, and the data sets they are for."""
 PART_KINDS = (
     "architecture",
     "encoder",
     "bottleneck",
     "decoder",
+    "conditioning",
+    "block",
     "norm",
     "activation",
     "loss",
@@ -92,6 +99,7 @@ class TrainConfig:
     decoder: str = option(
         "transpose", "how the decoder doubles the size", group=_NETWORK, kind="decoder"
     )
+    block: str = option("conv", "convolutions of one level", group=_NETWORK, kind="block")
     norm: str = option("batch", "normalisation layer", group=_NETWORK, kind="norm")
     activation: str = option("relu", "activation function", group=_NETWORK, kind="activation")
     width: int = option(
@@ -106,16 +114,28 @@ class TrainConfig:
         maximum=8,
     )
 
+    latent: int = option(
+        16, "numbers of the latent z (vae)", group=_NETWORK, minimum=1, maximum=65536
+    )
+    conditioning: str = option(
+        "film",
+        "how the label enters encoder and decoder (vae)",
+        group=_NETWORK,
+        kind="conditioning",
+    )
+
     dataset: str = option("synthetic", "data set", group=_DATA, kind="dataset")
     data_dir: str | None = option(
         None, "folder with the data (default: $NETLAB_DATA, then ./data)", group=_DATA
     )
-    images: str | None = option(None, "folder of pictures (data set pairs)", group=_DATA)
+    images: str | None = option(
+        None, "folder of pictures (pairs), or of a folder a class (class-folder)", group=_DATA
+    )
     masks: str | None = option(
         None, "folder of id masks with the same stems (data set pairs)", group=_DATA
     )
     classes: tuple[str, ...] | None = option(
-        None, "class names in the order of their ids, a,b,c (data set pairs)", group=_DATA
+        None, "class names in the order of their ids, a,b,c (pairs, class-folder)", group=_DATA
     )
     mask_values: tuple[int, ...] | None = option(
         None,
@@ -138,6 +158,13 @@ class TrainConfig:
     augment: str = option(
         "standard", "augmentation of training pictures", group=_DATA, choices=AUGMENTS
     )
+    disturb: float = option(
+        0.0,
+        "share of training pictures that are blurred, noisy or JPEG-compressed (classifier)",
+        group=_DATA,
+        minimum=0,
+        maximum=1,
+    )
 
     loss: str = option(
         "ce", "loss, or a weighted sum such as ce+0.5*dice", group=_OPTIM, sum_of="loss"
@@ -148,6 +175,12 @@ class TrainConfig:
     epochs: int = option(20, "passes over the training part", group=_OPTIM, minimum=1)
     batch_size: int = option(16, "pictures per step", group=_OPTIM, minimum=1)
     lr: float = option(1e-3, "peak learning rate", group=_OPTIM, above=0)
+    helper_lr: float = option(
+        1.0,
+        "learning rate of networks inside the loss's terms, such as an adversary, in --lr (vae)",
+        group=_OPTIM,
+        above=0,
+    )
     optimizer: str = option("adamw", "optimiser", group=_OPTIM, kind="optimizer")
     schedule: str = option("onecycle", "how the learning rate moves", group=_OPTIM, kind="schedule")
     warmup: float = option(
@@ -196,9 +229,11 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         faults = [fault for f in dataclasses.fields(self) for fault in _faults(f, self)]
-        if self.dataset != "pairs":
-            own = [n for n in PAIRS_ONLY if getattr(self, n) is not None]
-            faults += [f"{flag_of(n)} is for --dataset pairs, not for {self.dataset}" for n in own]
+        faults += [
+            f"{flag_of(name)} is for --dataset {' or '.join(sets)}, not for {self.dataset}"
+            for name, sets in OWN_FOLDERS.items()
+            if getattr(self, name) is not None and self.dataset not in sets
+        ]
         if faults:
             raise ConfigError("; ".join(faults))
 

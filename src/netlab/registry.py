@@ -23,6 +23,8 @@ FOLDERS = {
     "encoder": "encoders",
     "bottleneck": "bottlenecks",
     "decoder": "decoders",
+    "conditioning": "conditioning",
+    "block": "layers/blocks",
     "norm": "layers/norms",
     "activation": "layers/activations",
     "loss": "losses",

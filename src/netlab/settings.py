@@ -1,9 +1,11 @@
 """Where settings come from, and how they are laid over each other.
 
-Field defaults < the architecture's default preset < `--preset` < `--config` < `--set` and flags.
+Field defaults < the architecture's default preset < what that architecture does otherwise for the
+data set < `--preset` < `--config` < `--set` and flags.
 Faults of all layers are named together, in the words the user typed. Nothing here imports torch.
 """
 
+import contextlib
 import dataclasses
 import types
 import typing
@@ -18,6 +20,7 @@ import yaml
 from netlab import registry
 from netlab.config import TrainConfig
 from netlab.errors import ConfigError
+from netlab.expressions import parse_sum
 
 _PRESETS = files("netlab") / "presets"
 
@@ -39,7 +42,8 @@ def merge(base: Mapping[str, Any], layers: Iterable[Layer]) -> TrainConfig:
     faults: list[str] = []
     for layer in layers:
         good, bad = _typed(layer)
-        parts = _merged_parts(values.get("parts", {}), good.pop("parts", {}))
+        kept = _still_meant(values.get("parts", {}), values, good)
+        parts = _merged_parts(kept, good.pop("parts", {}))
         values |= good | {"parts": parts}
         faults += bad
     if faults:
@@ -54,6 +58,29 @@ def defaults_of(arch: str) -> Layer:
     return Layer(f"default preset of {arch}", {"arch": arch, **values})
 
 
+def recipe(arch: str, layers: Iterable[Layer], preset_name: str | None = None) -> list[Layer]:
+    """The architecture's default preset, a named one, and `layers`, in this order.
+
+    Behind each preset comes what it does otherwise for the data set that the layers end up with:
+    the file `PRESET.DATASET.yaml` beside `PRESET.yaml`.
+
+    Raises:
+        ConfigError: no such preset.
+    """
+    presets = [("default", defaults_of(arch))]
+    if preset_name is not None:
+        presets.append((preset_name, preset(arch, preset_name)))
+    layers = list(layers)
+    said = [la.values for la in (*(layer for _, layer in presets), *layers)]
+    dataset = next((values["dataset"] for values in reversed(said) if "dataset" in values), "")
+    known, found = _all_names(arch), []
+    for name, layer in presets:
+        found.append(layer)
+        if (special := f"{name}.{dataset}") in known:
+            found.append(_read_preset(arch, special))
+    return [*found, *layers]
+
+
 def preset(arch: str, name: str) -> Layer:
     """A named preset of an architecture.
 
@@ -63,23 +90,30 @@ def preset(arch: str, name: str) -> Layer:
     known = preset_names(arch)
     if name not in known:
         raise ConfigError(registry.unknown(f"preset of {arch}", name, known))
-    text = (_PRESETS / arch / f"{name}.yaml").read_text(encoding="utf-8")
-    return Layer(f"preset {name}", _read_yaml(text, f"preset {name}"))
+    return _read_preset(arch, name)
 
 
 def preset_names(arch: str) -> list[str]:
-    """Names of an architecture's presets."""
-    folder = _PRESETS / arch
-    return sorted(p.name[:-5] for p in _yaml_files(folder))
+    """Names of an architecture's presets, without the parts of its recipe for single data sets."""
+    return [name for name in _all_names(arch) if "." not in name]
+
+
+def _all_names(arch: str) -> list[str]:
+    return sorted(p.name[:-5] for p in _yaml_files(_PRESETS / arch))
+
+
+def _read_preset(arch: str, name: str) -> Layer:
+    text = (_PRESETS / arch / f"{name}.yaml").read_text(encoding="utf-8")
+    return Layer(f"preset {name}", _read_yaml(text, f"preset {name}"))
 
 
 def preset_summaries() -> list[tuple[str, str]]:
     """`ARCH/NAME` and the first comment line of every preset."""
     found = []
     for folder in sorted(_PRESETS.iterdir(), key=lambda p: p.name):
-        for path in _yaml_files(folder):
-            first = path.read_text(encoding="utf-8").split("\n", 1)[0]
-            found.append((f"{folder.name}/{path.name[:-5]}", first.lstrip("# ")))
+        for name in preset_names(folder.name):
+            text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
+            found.append((f"{folder.name}/{name}", text.split("\n", 1)[0].lstrip("# ")))
     return sorted(found)
 
 
@@ -123,8 +157,39 @@ def read_settings(pairs: Iterable[str]) -> Layer:
     return Layer("--set", values | ({"parts": parts} if parts else {}))
 
 
+def user_layers(pairs: Iterable[str], flags: Mapping[str, Any]) -> list[Layer]:
+    """`--set` words and the flags that were given, which win over them.
+
+    Arguments of components come last: they are meant for the components that the flags name.
+    """
+    words = read_settings(pairs)
+    parts = {k: v for k, v in words.values.items() if k == "parts"}
+    others = {k: v for k, v in words.values.items() if k != "parts"}
+    return [Layer("--set", others), Layer("flags", flags), Layer("--set", parts)]
+
+
+def _still_meant(
+    parts: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The arguments of components that a layer keeps; those of one it replaces are dropped."""
+    kept = {
+        kind: dict(a) for kind, a in parts.items() if new.get(kind, old.get(kind)) == old.get(kind)
+    }
+    if "loss" in parts and "loss" in new:
+        with contextlib.suppress(ConfigError):  # a loss that is no sum is refused later, by name
+            names = [term.name for term in parse_sum(str(new["loss"]))]
+            kept["loss"] = {name: a for name, a in parts["loss"].items() if name in names}
+    return kept
+
+
 def _merged_parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    return {kind: {**old.get(kind, {}), **new.get(kind, {})} for kind in {**old, **new}}
+    merged = dict(old)
+    for key, value in new.items():  # by kind, then by argument; those of the loss by term as well
+        before = merged.get(key)
+        if isinstance(before, Mapping) and isinstance(value, Mapping):
+            value = _merged_parts(before, value)
+        merged[key] = value
+    return merged
 
 
 def _yaml_files(folder: Traversable) -> list[Traversable]:

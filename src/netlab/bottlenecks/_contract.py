@@ -4,7 +4,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from netlab.layers.conv import Block
+from netlab.layers.blocks._contract import Block
 
 
 class Bottleneck(Protocol):

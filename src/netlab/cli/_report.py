@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 _FIRST_GUESS = 8  # batches; the first are slower than the rest
 _LONG = 2 * 3600
+_SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
 
 
 class TerminalReport:
@@ -102,8 +103,7 @@ class TerminalReport:
 
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
         """Say how the epoch went."""
-        score = next((v for k, v in row.items() if k == "val_miou"), None)
-        shown = "" if score is None else f"  mIoU {score:.4f}"
+        shown = next((f"  {_SCORES[k]} {row[k]:.4f}" for k in _SCORES if k in row), "")
         self.score = shown
         self.message(
             f"epoch {row['epoch']}/{self.facts['epochs']}  train loss {row['train_loss']:.4f}  "

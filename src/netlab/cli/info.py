@@ -11,6 +11,9 @@ from netlab.errors import WeightsError
 from netlab.header import Header, read_header
 from netlab.zoo import find_weights
 
+_DECODERS = ("segmentation", "conditional-vae")
+"""Tasks whose networks have a decoder."""
+
 
 def info(
     file: Annotated[str, typer.Argument(help="Weights file, run folder, last, or bundled name.")],
@@ -38,14 +41,17 @@ def _lines(header: Header) -> list[tuple[str, str]]:
     about: dict[str, Any] = header.about
     config = about.get("config", {})
     dtypes = sorted({dtype for dtype, _ in header.shapes.values()})
-    shape = ("width", "depth", "stem", "norm", "activation")
+    task = about.get("task")
+    parts = ["encoder", "bottleneck", *["decoder"] * (task in _DECODERS)]
+    parts += ["conditioning"] * (task == "conditional-vae")
+    shape = ["width", "depth", "stem", "block", "norm", "activation"]
+    shape += ["latent"] * (task == "conditional-vae")
     lines = [
         (
             "network",
-            f"{config.get('arch')}: "
-            + " + ".join(str(config.get(k)) for k in ("encoder", "bottleneck", "decoder")),
+            f"{config.get('arch')}: " + " + ".join(str(config.get(k)) for k in parts),
         ),
-        ("shape", ", ".join(f"{k} {config.get(k)}" for k in shape)),
+        ("shape", ", ".join(f"{k} {config[k]}" for k in shape if k in config)),
         ("weights", f"{header.weights:,}, {header.bytes / 2**20:.1f} MiB, {'/'.join(dtypes)}"),
         ("classes", ", ".join(about.get("classes", []))),
         ("input", f"{about.get('input', {}).get('size')} pixels, stretched to a square"),

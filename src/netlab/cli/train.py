@@ -15,9 +15,10 @@ from netlab.cli._signals import StopSignal
 from netlab.config import FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of
 from netlab.errors import ConfigError, UsageError
 from netlab.rundir import RunDir, create_run, find_run
-from netlab.settings import Layer, defaults_of, merge, preset, read_config_file, read_settings
+from netlab.settings import Layer, merge, read_config_file, recipe, user_layers
 
 _RUN = "Run"
+_SHORT = 16  # characters; longer losses stay out of the name of the run's folder
 _AUTO = ("auto", 0)
 """Wishes that leave device, precision and threads as they are in a run."""
 
@@ -87,7 +88,9 @@ def train(
         merged = _merged(arch, preset_, config, set_, flags)
         run = None
     from netlab.cli._data import ensure_data
+    from netlab.engine.train import check
 
+    check(merged)
     ensure_data(merged, download)
     if dry_run:
         _dry_run(merged, as_json=json_)
@@ -132,7 +135,7 @@ def _train(
     with TerminalReport(run.log if run else None) as report:
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
         trainer, state = prepare(*settle(config), report, stop)
-        run = run or create_run(runs_dir, name or _name(config), run_dir)
+        run = run or create_run(runs_dir, name or _name(config, state.network), run_dir)
         report.message(f"run folder {run.path}")
         report.log_to(run.log)
         with stop:
@@ -157,11 +160,8 @@ def _merged(
     registry.check("architecture", arch)
     if file.values.get("arch", arch) != arch:
         raise ConfigError(f"{config} is for {file.values['arch']}, not for {arch}")
-    layers = [defaults_of(arch)]
-    if preset_:
-        layers.append(preset(arch, preset_))
-    layers += [file, read_settings(set_ or []), Layer("flags", given(flags))]
-    return merge({}, layers)
+    layers = [file, *user_layers(set_ or [], given(flags))]
+    return merge({}, recipe(arch, layers, preset_))
 
 
 def _resumed(
@@ -193,8 +193,11 @@ def _resumed(
     return run, changed
 
 
-def _name(config: TrainConfig) -> str:
-    return f"{config.arch}-{config.dataset}-{config.encoder}-{config.decoder}-{config.loss}"
+def _name(config: TrainConfig, network: Any) -> str:
+    parts = [config.arch, config.dataset, config.encoder]
+    parts += [config.decoder] * hasattr(network, "decoder")
+    parts += [config.loss] * (len(config.loss) <= _SHORT)
+    return "-".join(parts)
 
 
 def _command() -> str:

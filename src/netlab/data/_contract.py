@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Split = Literal["train", "val", "test", "all"]
 
+Target = Literal["masks", "labels"]
+"""What a data set gives beside its pictures: `SegmentationSet` or `LabelledSet`."""
+
 PET_CLASSES = ("pet", "background", "border")
 """Names of the house classes; their ids are their places."""
 
@@ -42,6 +45,25 @@ class SegmentationSet:
         return len(self.names)
 
 
+@dataclass(frozen=True)
+class LabelledSet:
+    """One part of a set of labelled pictures, decoded and resized; lives in memory as bytes."""
+
+    images: NDArray[np.uint8]
+    """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
+    labels: NDArray[np.int64]
+    """(N,), class ids."""
+    names: tuple[str, ...]
+    """What a person calls each picture; unique."""
+    classes: tuple[str, ...]
+    dropped: tuple[Dropped, ...] = ()
+    mirrors: bool = True
+    """Whether a picture seen in a mirror is still one of its class (digits and letters are not)."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataRequest:
     """Which part of a data set, and how it is prepared."""
@@ -64,11 +86,11 @@ class DataRequest:
 class Dataset(Protocol):
     """A data set; built without arguments, as all it needs stands in the request."""
 
-    task: ClassVar[str]
-    """The task it is for: `segmentation`."""
+    target: ClassVar[Target]
+    """What each picture comes with."""
 
-    def load(self, request: DataRequest) -> SegmentationSet:
-        """Decode, resize and return one part.
+    def load(self, request: DataRequest) -> SegmentationSet | LabelledSet:
+        """Decode, resize and return one part, in the form that fits `target`.
 
         Raises:
             DataError: data that are missing, half present or damaged.

@@ -1,10 +1,10 @@
-"""From pairs of files to arrays: decoded and resized once, kept as one mapped file each."""
+"""From files to arrays: decoded and resized once, kept as one mapped file for each array."""
 
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +41,32 @@ class MaskRule:
     required_name: str = ""
 
 
+class Decoded(NamedTuple):
+    """Arrays of the same length by name, what a person calls their entries, what was left out."""
+
+    arrays: dict[str, NDArray[np.uint8]]
+    names: tuple[str, ...]
+    dropped: tuple[Dropped, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """All that decoded arrays depend on: where any of it changes, they are decoded again."""
+
+    title: str
+    """First part of the name of the folder in the cache."""
+    settings: tuple[object, ...]
+    """How the files are decoded; compared by their `repr`."""
+    places: tuple[Path, ...]
+    """Folders: modification times repeat where an archive was unpacked."""
+    files: Sequence[tuple[str, Path]]
+    """A name for each file, unique where the order is not; size and time are looked up."""
+    arrays: tuple[str, ...]
+    """Names of the arrays."""
+    unit: str = "pairs"
+    """What an entry is called in messages."""
+
+
 class _Decoded(NamedTuple):
     image: NDArray[np.uint8] | None
     mask: NDArray[np.uint8] | None
@@ -50,7 +76,11 @@ class _Decoded(NamedTuple):
 
 def hashed_order(names: Sequence[str]) -> list[str]:
     """Names in an order that is fixed by their hashes, so that any first part is a fair sample."""
-    return sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    return sorted(names, key=lambda name: hashlib.sha256(_bytes(name)).digest())
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode(errors="surrogateescape")  # names of files need not be text
 
 
 def prepare(
@@ -64,30 +94,49 @@ def prepare(
     Raises:
         DataError: bad masks (named), or nothing left.
     """
-    folder = _cache_folder(pairs, rule, request)
-    cached = _cached(folder, classes)
-    if cached is None:
-        images, masks, names, dropped = _decode_all(pairs, rule, request)
-        _tell(dropped, request)
-        if folder is not None and _store(folder, images, masks, names, dropped, request):
-            cached = _cached(folder, classes)  # mapped, so that the copy in memory can go
-    return cached or SegmentationSet(images, masks, names, classes, dropped)
+    parents = pairs[0].image.parent, pairs[0].mask.parent
+    origin = Origin(
+        title=parents[0].parent.name,
+        settings=(rule, request.image_size, request.skip_bad),
+        places=parents,
+        files=[(path.name, path) for pair in pairs for path in (pair.image, pair.mask)],
+        arrays=("images", "masks"),
+    )
+    found = decoded_once(origin, len(pairs), lambda: _decode_all(pairs, rule, request), request)
+    images, masks = found.arrays["images"], found.arrays["masks"]
+    return SegmentationSet(images, masks, found.names, classes, found.dropped)
 
 
-def _cached(folder: Path | None, classes: tuple[str, ...]) -> SegmentationSet | None:
+def decoded_once(
+    origin: Origin, count: int, decode: Callable[[], Decoded], request: DataRequest
+) -> Decoded:
+    """What `decode` returns, from the cache if an earlier run decoded it (then mapped, read-only).
+
+    Says what was dropped and what was written. Fewer entries than `_WORTH_CACHING` are not kept.
+
+    Raises:
+        DataError: a file that is not there, and whatever `decode` raises.
+    """
+    folder = _cache_folder(origin) if count >= _WORTH_CACHING else None
+    cached = _cached(folder, origin)
+    if cached is not None:
+        return cached
+    decoded = decode()
+    _tell(decoded.dropped, request)
+    if folder is not None and _store(folder, decoded, origin, request):
+        cached = _cached(folder, origin)  # mapped, so that the copy in memory can go
+    return cached or decoded
+
+
+def _cached(folder: Path | None, origin: Origin) -> Decoded | None:
     """What an earlier run decoded; None if nothing, and what is damaged is removed."""
     if folder is None or not folder.is_dir():
         return None
     try:
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        found = SegmentationSet(
-            images=np.load(folder / "images.npy", mmap_mode="r"),
-            masks=np.load(folder / "masks.npy", mmap_mode="r"),
-            names=tuple(index["names"]),
-            classes=classes,
-            dropped=tuple(Dropped(*d) for d in index["dropped"]),
-        )
-        if not len(found.images) == len(found.masks) == len(found.names):
+        arrays = {n: np.load(folder / f"{n}.npy", mmap_mode="r") for n in origin.arrays}
+        found = Decoded(arrays, tuple(index["names"]), tuple(Dropped(*d) for d in index["dropped"]))
+        if any(len(array) != len(found.names) for array in arrays.values()):
             raise ValueError("lengths differ")
     except (OSError, ValueError, KeyError, TypeError, EOFError):
         shutil.rmtree(folder, ignore_errors=True)
@@ -95,9 +144,7 @@ def _cached(folder: Path | None, classes: tuple[str, ...]) -> SegmentationSet | 
     return found
 
 
-def _decode_all(
-    pairs: Sequence[Pair], rule: MaskRule, request: DataRequest
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8], tuple[str, ...], tuple[Dropped, ...]]:
+def _decode_all(pairs: Sequence[Pair], rule: MaskRule, request: DataRequest) -> Decoded:
     size = request.image_size
     images = np.empty((len(pairs), size, size, 3), np.uint8)
     masks = np.empty((len(pairs), size, size), np.uint8)
@@ -126,7 +173,8 @@ def _decode_all(
     if not names:
         reasons = listing(sorted({d.reason for d in dropped}), 3)
         raise DataError(f"no usable pair among {len(pairs)} of the {request.split} part: {reasons}")
-    return images[: len(names)], masks[: len(names)], tuple(names), tuple(dropped)
+    arrays = {"images": images[: len(names)], "masks": masks[: len(names)]}
+    return Decoded(arrays, tuple(names), tuple(dropped))
 
 
 def _decode(pair: Pair, table: dict[int, int], rule: MaskRule, size: int) -> _Decoded:
@@ -161,38 +209,29 @@ def _tell(dropped: Sequence[Dropped], request: DataRequest) -> None:
         request.note(f"{request.split}: dropped {len(names)} ({reason}): {listing(names, 8)}")
 
 
-def _cache_folder(pairs: Sequence[Pair], rule: MaskRule, request: DataRequest) -> Path | None:
+def _cache_folder(origin: Origin) -> Path | None:
     base = cache_dir()
-    if base is None or len(pairs) < _WORTH_CACHING:
+    if base is None:
         return None
-    digest = hashlib.sha256(repr((_VERSION, rule, request.image_size, request.skip_bad)).encode())
-    # Modification times repeat where an archive was unpacked: the places count too.
-    digest.update(repr((pairs[0].image.parent.resolve(), pairs[0].mask.parent.resolve())).encode())
+    digest = hashlib.sha256(repr((_VERSION, *origin.settings)).encode())
+    digest.update(repr(tuple(place.resolve() for place in origin.places)).encode())
     try:
-        for pair in pairs:
-            for path in (pair.image, pair.mask):
-                facts = path.stat()
-                digest.update(f"{path.name}|{facts.st_size}|{facts.st_mtime_ns}\n".encode())
+        for name, path in origin.files:
+            facts = path.stat()
+            digest.update(_bytes(f"{name}|{facts.st_size}|{facts.st_mtime_ns}\n"))
     except OSError as error:
         raise DataError(f"{error.filename}: {error.strerror}") from error
-    return base / f"{pairs[0].image.parent.parent.name}-{digest.hexdigest()[:24]}"
+    return base / f"{origin.title}-{digest.hexdigest()[:24]}"
 
 
-def _store(
-    folder: Path,
-    images: NDArray[np.uint8],
-    masks: NDArray[np.uint8],
-    names: Sequence[str],
-    dropped: Sequence[Dropped],
-    request: DataRequest,
-) -> bool:
+def _store(folder: Path, decoded: Decoded, origin: Origin, request: DataRequest) -> bool:
     """Write the arrays aside and rename the folder; False where that is not possible."""
     part = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     try:
         part.mkdir(parents=True)
-        np.save(part / "images.npy", images)
-        np.save(part / "masks.npy", masks)
-        index = json.dumps({"names": names, "dropped": dropped})
+        for name, array in decoded.arrays.items():
+            np.save(part / f"{name}.npy", array)
+        index = json.dumps({"names": decoded.names, "dropped": decoded.dropped})
         (part / "index.json").write_text(index, encoding="utf-8")
         part.rename(folder)
     except OSError as error:
@@ -201,8 +240,9 @@ def _store(
             return True
         request.note(f"not cached ({error.strerror}); set NETLAB_CACHE to a folder with room")
         return False
-    mebibytes = (images.nbytes + masks.nbytes) / 2**20
+    mebibytes = sum(array.nbytes for array in decoded.arrays.values()) / 2**20
     request.note(
-        f"{request.split}: {len(names)} pairs decoded once, {mebibytes:.0f} MiB in {folder}"
+        f"{request.split}: {len(decoded.names)} {origin.unit} decoded once, "
+        f"{mebibytes:.0f} MiB in {folder}"
     )
     return True

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar
 
-from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet
+from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
 from netlab.data._files import existing_folder
 from netlab.data._pictures import SUFFIXES
 from netlab.data._prepare import MaskRule, Pair, hashed_order, prepare
@@ -20,7 +20,7 @@ class Pairs:
     test part, fixed by a hash of the stems; the part `all` is the whole folder.
     """
 
-    task: ClassVar[str] = "segmentation"
+    target: ClassVar[Target] = "masks"
 
     def load(self, request: DataRequest) -> SegmentationSet:
         """Decode one part; see `netlab.data._contract.Dataset`."""

@@ -1,14 +1,13 @@
 """Oxford-IIIT Pet: cats and dogs with pet, background and border (Parkhi et al. 2012)."""
 
-import contextlib
-import sys
 from pathlib import Path
 from typing import ClassVar
 
-from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet
+from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
+from netlab.data._download import fetch
 from netlab.data._files import data_dir
 from netlab.data._prepare import MaskRule, Pair, hashed_order, prepare
-from netlab.errors import DataError, WorkFailed, listing
+from netlab.errors import DataError, listing
 from netlab.registry import register
 
 _FOLDER = "oxford-iiit-pet"
@@ -25,7 +24,7 @@ class Pets:
     the names, is the validation part.
     """
 
-    task: ClassVar[str] = "segmentation"
+    target: ClassVar[Target] = "masks"
     download_size: ClassVar[str] = "773 MiB"
 
     def load(self, request: DataRequest) -> SegmentationSet:
@@ -51,14 +50,11 @@ class Pets:
         Raises:
             WorkFailed: no network, a wrong sum, or no room.
         """
-        try:
-            from torchvision.datasets import OxfordIIITPet
-
-            with contextlib.redirect_stdout(sys.stderr):
-                OxfordIIITPet(str(folder), split="trainval", download=True)
-        except Exception as error:  # torchvision, its codecs and urllib raise many kinds
-            why = " ".join(str(error).split()) or type(error).__name__
-            raise WorkFailed(f"pets could not be downloaded into {folder}: {why}") from error
+        fetch(
+            "pets",
+            folder,
+            lambda datasets: datasets.OxfordIIITPet(str(folder), split="trainval", download=True),
+        )
 
 
 def _root(base: Path) -> Path:

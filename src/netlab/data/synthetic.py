@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet
+from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
 from netlab.registry import register
 
 SIZES = {"train": 512, "val": 64, "test": 128}
@@ -41,7 +41,7 @@ class Animal(NamedTuple):
 class Synthetic:
     """Pictures that follow from (seed, part, index) alone; for trying things without data."""
 
-    task: ClassVar[str] = "segmentation"
+    target: ClassVar[Target] = "masks"
 
     def load(self, request: DataRequest) -> SegmentationSet:
         """Draw one part; see `netlab.data._contract.Dataset`."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Protocol
 
 from torch import Tensor
 
-from netlab.layers.conv import Block
+from netlab.layers.blocks._contract import Block
 
 
 class Decoder(Protocol):
@@ -29,8 +29,18 @@ class Decoder(Protocol):
         skip_channels: Sequence[int],
         strides: Sequence[int],
         block: Block,
+        with_skips: bool = True,
     ) -> None:
-        """Build the layers; `block` makes those of one level."""
+        """Build the layers; `block` makes those of one level.
 
-    def __call__(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """(B, in_channels, h, w) and the skips, finest first, to (B, out_channels, H, W)."""
+        Without skips `skip_channels` are the channels of the levels alone.
+        """
+
+    def __call__(self, x: Tensor, skips: Sequence[Tensor], *condition: Tensor) -> Tensor:
+        """(B, in_channels, h, w) and the skips, finest first, to (B, out_channels, H, W).
+
+        Args:
+            x: the coarsest map.
+            skips: the encoder's maps, or none at all.
+            condition: handed on to every block.
+        """

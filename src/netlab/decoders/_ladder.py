@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from netlab.errors import ConfigError
-from netlab.layers.conv import Block
+from netlab.layers.blocks._contract import Block
 
 
 class Ladder(nn.Module):
@@ -19,12 +19,13 @@ class Ladder(nn.Module):
         skip_channels: channels of the skips, finest first; each level gives as many.
         strides: strides of the skips and of the bottleneck's map, finest first.
         block: makes the convolutions of one level.
+        with_skips: whether skips will be given; without them a level works on what it enlarged.
 
     Raises:
         ConfigError: a stride that is no multiple of the one before it.
     """
 
-    needs_skips: ClassVar[bool] = True
+    needs_skips: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -33,6 +34,7 @@ class Ladder(nn.Module):
         skip_channels: Sequence[int],
         strides: Sequence[int],
         block: Block,
+        with_skips: bool = True,
     ) -> None:
         super().__init__()
         if len(strides) != len(skip_channels) + 1 or any(
@@ -46,7 +48,7 @@ class Ladder(nn.Module):
         ups, blocks = [], []
         for skip, factor in zip(reversed(skip_channels), reversed(factors), strict=True):
             ups.append(self.enlarge(in_channels, skip, factor))
-            blocks.append(block(2 * skip, skip))
+            blocks.append(block(2 * skip if with_skips else skip, skip))
             in_channels = skip
         self.ups, self.blocks = nn.ModuleList(ups), nn.ModuleList(blocks)
         self.out_channels = in_channels
@@ -55,8 +57,13 @@ class Ladder(nn.Module):
         """Build the layer that multiplies height and width by `factor`."""
         raise NotImplementedError
 
-    def forward(self, x: Tensor, skips: Sequence[Tensor]) -> Tensor:
-        """(B, in_channels, h, w) and the skips, finest first, to (B, out_channels, H, W)."""
-        for up, block, skip in zip(self.ups, self.blocks, reversed(skips), strict=True):
-            x = block(torch.cat([skip, up(x)], dim=1))
+    def forward(self, x: Tensor, skips: Sequence[Tensor], *condition: Tensor) -> Tensor:
+        """(B, in_channels, h, w) and the skips, finest first or none, to (B, out, H, W)."""
+        levels = zip(self.ups, self.blocks, strict=True)
+        if not skips:
+            for up, block in levels:
+                x = block(up(x), *condition)
+            return x
+        for (up, block), skip in zip(levels, reversed(skips), strict=True):
+            x = block(torch.cat([skip, up(x)], dim=1), *condition)
         return x

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from netlab.layers.conv import Block
+from netlab.layers.blocks._contract import Block
 
 
 class Encoder(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from netlab.layers.conv import Block
+from netlab.layers.blocks._contract import Block
 
 
 class Pyramid(nn.Module):

@@ -46,7 +46,7 @@ def dry_run(config: TrainConfig, report: Reporter) -> dict[str, Any]:
 
 
 def _shapes(trainer: Trainer, state: State) -> dict[str, list[int]]:
-    """Output shape of each level, from one forward pass of a batch."""
+    """Output shape of each level, from one pass of a batch through network and loss."""
     found: dict[str, list[int]] = {}
 
     def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
@@ -61,7 +61,8 @@ def _shapes(trainer: Trainer, state: State) -> dict[str, list[int]]:
     batch = trainer.task.eval_batch(trainer.val, np.arange(count), trainer.place)
     with torch.inference_mode(), trainer.machine.autocast():
         found["input"] = list(batch[0].shape)
-        state.network.eval()(batch[0])
+        state.helpers.eval()
+        trainer.task.loss(state.network.eval(), batch, 0.0)
     for hook in hooks:
         hook.remove()
     return found

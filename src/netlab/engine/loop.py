@@ -55,6 +55,10 @@ class Trainer:
         warmup = round(self.config.warmup * steps)
         return self.config.lr * self.schedule(step, steps=steps, warmup=warmup)
 
+    def done(self, step: int) -> float:
+        """Share of the run, from 0 to 1, that lies before a step; loss terms may change by it."""
+        return step / (self.config.epochs * self.batches)
+
     def place(self, tensor: Tensor) -> Tensor:
         """To the device of the network."""
         return tensor.to(self.machine.device, non_blocking=True)
@@ -68,6 +72,7 @@ def train_epoch(trainer: Trainer, state: State) -> bool:
     """
     progress, started, first = state.progress, time.perf_counter(), state.progress.batch
     state.network.train()
+    state.helpers.train()
     for indices in _batches(trainer, progress.epoch, first):
         _step(trainer, state, indices)
         spent = time.perf_counter() - started
@@ -108,10 +113,10 @@ def _step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
     config, progress = trainer.config, state.progress
     torch.manual_seed(derive(config.seed, _STEP, progress.step))  # dropout, if a component has it
     for group in state.optimizer.param_groups:
-        group["lr"] = trainer.rate(progress.step)
+        group["lr"] = trainer.rate(progress.step) * group["share"]
     batch = trainer.task.train_batch(trainer.train, indices, progress.epoch, trainer.place)
     with trainer.machine.autocast():
-        loss = trainer.task.loss(state.network, batch)
+        loss = trainer.task.loss(state.network, batch, trainer.done(progress.step))
     value = float(loss.total.detach())  # waits for the GPU
     if not math.isfinite(value):
         raise not_finite(value, f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
@@ -119,7 +124,9 @@ def _step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
     state.scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
     if config.clip:
         state.scaler.unscale_(state.optimizer)
-        torch.nn.utils.clip_grad_norm_(state.network.parameters(), config.clip)
+        for module in (state.network, state.helpers):
+            if parameters := list(module.parameters()):
+                torch.nn.utils.clip_grad_norm_(parameters, config.clip)
     state.scaler.step(state.optimizer)
     state.scaler.update()
     progress.step += 1

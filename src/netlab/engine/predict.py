@@ -16,7 +16,7 @@ from netlab.data._pictures import as_rgb, read_picture, stretch
 from netlab.engine.device import Machine, resolve
 from netlab.engine.enlarge import certainty, coverage, decide, probabilities
 from netlab.engine.weights import Loaded, load_weights
-from netlab.tasks.segmentation import to_unit
+from netlab.tasks._parts import to_unit
 from netlab.zoo import find_weights
 
 Size = tuple[int, int]

@@ -1,15 +1,20 @@
 """Score weights on a part of the data, beside trivial predictors."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from netlab import registry
 from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.engine.device import Machine, resolve
+from netlab.engine.judge import load_judge
 from netlab.engine.loop import score
 from netlab.engine.weights import Loaded, load
+from netlab.errors import UsageError
 from netlab.settings import Layer, merge, read_config_file
+
+_NOT_BESIDE = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
+"""Keys of a result that are those of the weights it stands beside."""
 
 
 def evaluate(
@@ -26,6 +31,8 @@ def evaluate(
     precision: str = "auto",
     threads: int = 0,
     batch_size: int = 32,
+    judge: str | Path | None = None,
+    beside: Sequence[str | Path] = (),
     note: Callable[[str], None] = lambda text: None,  # noqa: ARG005
 ) -> Any:
     """Score weights on unseen pictures.
@@ -39,6 +46,8 @@ def evaluate(
         limit: use at most this many pictures.
         device, precision, threads: as in `netlab train`.
         batch_size: pictures at a time.
+        judge: classifier that reads a VAE's pictures; the bundled one of its data set without.
+        beside: further weights of a VAE, scored in the same way and shown beside these.
         note: told of what was left out.
 
     Returns:
@@ -50,29 +59,74 @@ def evaluate(
     loaded = weights if isinstance(weights, Loaded) else load(weights)
     machine: Machine = resolve(device, precision, threads)
     factory = registry.get("task", loaded.about["task"])
+    places = {
+        "data_dir": data_dir,
+        "images": images,
+        "masks": masks,
+        "mask_values": mask_values,
+        "skip_bad": skip_bad or None,
+        "limit": limit,
+    }
+    extra: dict[str, Any] = {}
+    if factory.judged:
+        dataset, classes = loaded.config.dataset, loaded.about["classes"]
+        channels = loaded.about["input"]["channels"]
+        extra["judge"] = load_judge(judge, dataset, classes, machine, channels=channels)
+        extra["beside"] = {
+            name_of(other): _result(other, judge, split, machine, batch_size, places)
+            for other in beside
+        }
+    elif judge is not None or beside:
+        raise UsageError(f"--judge and --beside are for a vae, not for {loaded.config.arch}")
     report = factory.report(
-        _with_places(loaded.config, weights),
+        with_places(loaded.config, weights),
         loaded.about,
         split=split,
-        places={
-            "data_dir": data_dir,
-            "images": images,
-            "masks": masks,
-            "mask_values": mask_values,
-            "skip_bad": skip_bad or None,
-            "limit": limit,
-        },
+        places=places,
         note=note,
+        **extra,
     )
     network = machine.place(loaded.network)
     return score(report, report.task, network, report.data, machine, batch_size)
 
 
-def _with_places(config: TrainConfig, weights: str | Path | Loaded) -> TrainConfig:
+def name_of(weights: str | Path) -> str:
+    """What people call weights: files in run folders have the same names, so the folder tells."""
+    path = Path(weights)
+    if (path / "config.yaml").is_file():
+        return path.resolve().name
+    return path.parent.name if (path.parent / "config.yaml").is_file() else path.stem
+
+
+def _result(
+    weights: str | Path,
+    judge: str | Path | None,
+    split: str,
+    machine: Machine,
+    batch_size: int,
+    places: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The scores of other weights, on the same pictures and read by the same judge."""
+    report = evaluate(
+        weights,
+        split=split,
+        judge=judge,
+        batch_size=batch_size,
+        device=str(machine.device),
+        precision=machine.precision,
+        threads=machine.threads,
+        **{**places, "skip_bad": bool(places["skip_bad"])},
+    )
+    found: dict[str, Any] = {k: v for k, v in report.result().items() if k not in _NOT_BESIDE}
+    return found
+
+
+def with_places(config: TrainConfig, weights: str | Path | Loaded) -> TrainConfig:
     """The weights' config, with the places of the data from the run folder they lie in."""
     if isinstance(weights, Loaded):
         return config
-    beside = Path(weights).parent / "config.yaml"
+    path = Path(weights)
+    beside = (path if path.is_dir() else path.parent) / "config.yaml"
     if not beside.is_file():
         return config
     stored = read_config_file(beside).values

@@ -47,11 +47,13 @@ class Progress:
 
 
 class State:
-    """Network, moving average, optimiser, loss scaling and progress.
+    """Network, its helpers, moving average, optimiser, loss scaling and progress.
 
     Args:
         network: placed on its device.
-        optimizer: over the network's parameters.
+        helpers: networks that are trained beside it and are no part of the result, such as an
+            adversary; likewise placed.
+        optimizer: over the parameters of both.
         scaler: of the machine.
         ema: decay of the moving average of the weights; 0 is none.
     """
@@ -59,14 +61,20 @@ class State:
     def __init__(
         self,
         network: nn.Module,
+        helpers: nn.Module,
         optimizer: torch.optim.Optimizer,
         scaler: torch.amp.GradScaler,
         ema: float,
     ) -> None:
-        self.network, self.optimizer, self.scaler = network, optimizer, scaler
+        self.network, self.helpers = network, helpers
+        self.optimizer, self.scaler = optimizer, scaler
         self.decay = ema
         self.average = copy.deepcopy(network).requires_grad_(False) if ema else None
         self.progress = Progress()
+        # The tensors stay the same ones for the whole run; listing them costs more than averaging.
+        kept = {} if self.average is None else self.average.state_dict()
+        new = network.state_dict()
+        self._pairs = [(tensor, new[name]) for name, tensor in kept.items()]
 
     @property
     def best_network(self) -> nn.Module:
@@ -83,11 +91,11 @@ class State:
             return
         step = self.progress.step
         decay = min(self.decay, (1 + step) / (10 + step))
-        kept, new = self.average.state_dict(), self.network.state_dict()
-        floats = [name for name, tensor in kept.items() if tensor.is_floating_point()]
-        torch._foreach_lerp_([kept[n] for n in floats], [new[n] for n in floats], 1 - decay)
-        for name in kept.keys() - set(floats):
-            kept[name].copy_(new[name])
+        floats = [pair for pair in self._pairs if pair[0].is_floating_point()]
+        torch._foreach_lerp_([kept for kept, _ in floats], [new for _, new in floats], 1 - decay)
+        for kept, new in self._pairs:
+            if not kept.is_floating_point():
+                kept.copy_(new)
 
     def save(self, run: RunDir, config: TrainConfig) -> None:
         """Write all that resume needs; the older state stays whole until then."""
@@ -111,7 +119,8 @@ class State:
             UsageError: settings that have changed since, on which equal bits depend.
         """
         about = read_header(run.state).about
-        old, new = about.get("config", {}), config.to_dict()
+        # A setting that is younger than the state had the value that it now has by default.
+        old, new = {**TrainConfig().to_dict(), **about.get("config", {})}, config.to_dict()
         changed = [k for k in new if k not in FREE_ON_RESUME and old.get(k) != new[k]]
         if changed:
             said = "; ".join(f"{k} was {old.get(k)}, is {new[k]}" for k in changed)
@@ -119,6 +128,7 @@ class State:
         tensors = read_tensors(run.state)
         try:
             self.network.load_state_dict(_under("network.", tensors))
+            self.helpers.load_state_dict(_under("helpers.", tensors))
             if self.average is not None:
                 self.average.load_state_dict(_under("average.", tensors))
             self._restore_optimizer(_under("optimizer.", tensors))
@@ -132,6 +142,7 @@ class State:
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
+        tensors |= {f"helpers.{k}": v for k, v in self.helpers.state_dict().items()}
         if self.average is not None:
             tensors |= {f"average.{k}": v for k, v in self.average.state_dict().items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
@@ -150,11 +161,17 @@ class State:
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
 
 
-def new_state(network: nn.Module, config: TrainConfig, machine: Machine, optimizer: Any) -> State:
+def new_state(
+    network: nn.Module, helpers: nn.Module, config: TrainConfig, machine: Machine, optimizer: Any
+) -> State:
     """The state before the first step; `optimizer` is a component of that kind."""
-    placed = machine.place(network)
-    built = optimizer(placed.parameters(), lr=config.lr, weight_decay=config.weight_decay)
-    return State(placed, built, machine.scaler(), config.ema)
+    placed, beside = machine.place(network), machine.place(helpers)
+    groups = [
+        {"params": list(module.parameters()), "share": share}
+        for module, share in ((placed, 1.0), (beside, config.helper_lr))
+    ]
+    built = optimizer(groups, lr=config.lr, weight_decay=config.weight_decay)
+    return State(placed, beside, built, machine.scaler(), config.ema)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -26,25 +26,28 @@ from netlab.figures.curves import training_curves
 from netlab.figures.png import save_png
 from netlab.rundir import RunDir, create_run, write_rows, write_text
 
-_WEIGHTS = 3  # what a derived seed is for; the loop has the first two
+_WEIGHTS, _HELPERS = 3, 4  # what a derived seed is for; the loop has the first two
 _SAMPLES = 6
 
 
-def build_model(config: TrainConfig, classes: int | None = None) -> nn.Module:
+def build_model(config: TrainConfig, classes: int | None = None, channels: int = 3) -> nn.Module:
     """A network with random weights that derive from `config.seed`.
 
     Args:
         config: names the components.
-        classes: number of classes; without it, that of the config's data set's class names or 3.
+        classes: number of classes; without it, that of the config's class names or 3.
+        channels: of the pictures, 3 for RGB or 1 for gray; a unet takes RGB alone.
 
     Raises:
         ConfigError: components that do not fit each other.
     """
     torch.manual_seed(derive(config.seed, _WEIGHTS))
     names = config.classes or ("pet", "background", "border")
-    about = {"classes": list(names) if classes is None else [str(i) for i in range(classes)]}
-    task = registry.get("task", registry.get("architecture", config.arch).task)
-    network: nn.Module = task.build(config, about)
+    about = {
+        "classes": list(names) if classes is None else [str(i) for i in range(classes)],
+        "input": {"channels": channels},
+    }
+    network: nn.Module = _factory(config).build(config, about)
     return network
 
 
@@ -64,6 +67,15 @@ def settle(config: TrainConfig) -> tuple[TrainConfig, Machine]:
     return settled, machine
 
 
+def check(config: TrainConfig) -> None:
+    """Refuse a config whose network cannot be trained, before data are fetched or read.
+
+    Raises:
+        ConfigError: settings that do not fit each other.
+    """
+    _factory(config).check(config)
+
+
 def prepare(
     config: TrainConfig,
     machine: Machine,
@@ -76,15 +88,16 @@ def prepare(
         ConfigError, DataError: settings or data that do not fit.
     """
     report = report or Silent()
-    factory = registry.get("task", registry.get("architecture", config.arch).task)
-    factory.check(config)  # before data are read
+    factory = _factory(config)
+    factory.check(config)
     train = factory.load(config, "train", report.message)
     val = factory.load(config, "val", report.message)
+    torch.manual_seed(derive(config.seed, _HELPERS))
     task = factory.create(config, train)
     task.place(machine.device)
     torch.manual_seed(derive(config.seed, _WEIGHTS))
     network = task.build_network()
-    state = new_state(network, config, machine, component(config, "optimizer"))
+    state = new_state(network, task.helpers(), config, machine, component(config, "optimizer"))
     schedule = component(config, "schedule")
     schedule(0, steps=1, warmup=0)  # refuses arguments it does not take
     return Trainer(config, task, machine, schedule, train, val, report, stopped), state
@@ -166,6 +179,11 @@ def _check_resumed(trainer: Trainer, state: State, run: RunDir) -> None:
         )
 
 
+def _factory(config: TrainConfig) -> Any:
+    """The `tasks._contract.TaskFactory` of a config's architecture."""
+    return registry.get("task", registry.get("architecture", config.arch).task)
+
+
 def _fingerprint(trainer: Trainer) -> str:
     """Tells one list of pictures from another, wherever they are kept."""
     names = [*trainer.train.names, "", *trainer.val.names]
@@ -184,7 +202,9 @@ def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
     progress.rows.append(row)
     progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
     reached = scores[task.monitor] or 0.0
-    best = progress.best is None or reached > progress.best
+    best = progress.best is None or (
+        reached < progress.best if task.lower_is_better else reached > progress.best
+    )
     if best:
         progress.best, progress.best_epoch, progress.stale = reached, progress.epoch, 0
     else:
@@ -255,9 +275,14 @@ def _gone_stale(config: TrainConfig, state: State) -> bool:
     return bool(config.early_stop) and state.progress.stale >= config.early_stop
 
 
+def _network_words(config: TrainConfig, network: nn.Module) -> str:
+    decoder = f" + {config.decoder}" if hasattr(network, "decoder") else ""
+    return f"{config.arch}: {config.encoder}{decoder}"
+
+
 def _plan(trainer: Trainer, state: State) -> dict[str, Any]:
     return {
-        "network": f"{trainer.config.arch}: {trainer.config.encoder} + {trainer.config.decoder}",
+        "network": _network_words(trainer.config, state.network),
         "weights": sum(p.numel() for p in state.network.parameters()),
         "loss": trainer.config.loss,
         "data": trainer.config.dataset,

@@ -1,5 +1,7 @@
 """Soft Dice: one minus the overlap of probabilities and target, averaged over classes."""
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +18,7 @@ class SoftDice(nn.Module):
     that the whole batch lacks and the network does not predict scores 1.
     """
 
+    tasks: ClassVar[tuple[str, ...]] = ("segmentation",)
     class_weights: Tensor | None
 
     def __init__(self, *, classes: int, class_weights: Tensor | None, smooth: float = 1.0) -> None:

@@ -43,6 +43,23 @@ def confusion(predicted: Tensor, target: Tensor, classes: int) -> Tensor:
     return counts.view(pictures, classes, classes)
 
 
+def label_confusion(predicted: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Count whole pictures by their true and their predicted class.
+
+    Args:
+        predicted: (B,), ids in [0, classes), any integer type.
+        labels: (B,), likewise.
+        classes: number of classes K.
+
+    Returns:
+        (K, K) int64 on the CPU, rows are the truth, columns the prediction.
+
+    Raises:
+        ValueError: see `confusion`.
+    """
+    return confusion(predicted.view(1, 1, -1), labels.view(1, 1, -1), classes)[0].cpu()
+
+
 def iou(counts: Tensor) -> Tensor:
     """Intersection over union of each class: (…, K, K) to (…, K), float64 in [0, 1] or nan.
 

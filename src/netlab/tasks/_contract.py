@@ -29,13 +29,17 @@ class Task(Protocol):
     """Meaning of batches, losses and scores; built as `Task(config, classes, …)`."""
 
     monitor: ClassVar[str]
-    """The column of metrics.csv whose largest value marks the best epoch."""
+    """The column of metrics.csv whose best value marks the best epoch."""
+    lower_is_better: ClassVar[bool]
 
     def place(self, device: torch.device) -> None:
         """Move what the loss needs to the device of the network."""
 
     def build_network(self) -> nn.Module:
         """A new network with random weights, drawn from the global generator."""
+
+    def helpers(self) -> nn.Module:
+        """Networks that the loss trains beside it, such as an adversary; may be empty."""
 
     def train_batch(
         self, data: Any, indices: NDArray[np.int64], epoch: int, place: Callable[[Tensor], Tensor]
@@ -47,8 +51,8 @@ class Task(Protocol):
     ) -> Batch:
         """The pictures at `indices` as they are, through `place` to the device."""
 
-    def loss(self, network: nn.Module, batch: Batch) -> Loss:
-        """Forward pass and loss; differentiable."""
+    def loss(self, network: nn.Module, batch: Batch, done: float) -> Loss:
+        """Forward pass and loss, differentiable; `done` is the share of the run behind, 0 to 1."""
 
     def evaluation(self) -> Evaluation:
         """An empty score-keeper."""
@@ -64,6 +68,9 @@ class Task(Protocol):
 
 class TaskFactory(Protocol):
     """The static side of a task."""
+
+    judged: ClassVar[bool]
+    """Whether its report takes a `judge`, a classifier that reads the pictures it makes."""
 
     @staticmethod
     def check(config: TrainConfig) -> None:

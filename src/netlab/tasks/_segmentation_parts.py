@@ -1,7 +1,5 @@
 """Network and loss of a segmentation task, built from the components that a config names."""
 
-import functools
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,8 +9,14 @@ from netlab.config import TrainConfig
 from netlab.data._contract import SegmentationSet
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
-from netlab.layers.conv import ConvBlock
 from netlab.losses._sum import WeightedSum
+from netlab.tasks._parts import (
+    build_block,
+    build_encoder,
+    build_terms,
+    check_buildable,
+    untrainable,
+)
 
 
 def build_network(config: TrainConfig, classes: int) -> nn.Module:
@@ -21,18 +25,8 @@ def build_network(config: TrainConfig, classes: int) -> nn.Module:
     Raises:
         ConfigError: components that do not fit each other, or arguments they do not take.
     """
-    widths = [config.width * 2**level for level in range(config.depth + 1)]
-    block = functools.partial(
-        ConvBlock,
-        norm=component(config, "norm"),
-        activation=component(config, "activation"),
-    )
-    encoder = component(config, "encoder")(
-        in_channels=3 * config.stem**2, widths=widths[:-1], block=block
-    )
-    bottleneck = component(config, "bottleneck")(
-        in_channels=encoder.out_channels[-1], out_channels=widths[-1], block=block
-    )
+    block = build_block(config)
+    encoder, bottleneck = build_encoder(config, 3 * config.stem**2, block)
     decoder = component(config, "decoder")(
         in_channels=bottleneck.out_channels,
         skip_channels=encoder.out_channels[:-1],
@@ -53,32 +47,19 @@ def check_network(config: TrainConfig) -> None:
         ConfigError: components that do not fit each other, arguments they do not take, or
             batches that the network cannot be trained with.
     """
-    side, count = config.image_size, config.batch_size
+    side = config.image_size
     with torch.device("meta"):
         try:
-            build_network(config, 2).train()(torch.empty(count, 3, side, side))
-        except (ValueError, RuntimeError, NotImplementedError) as error:
-            reason = " ".join(str(error).split())
-            raise ConfigError(
-                f"this network cannot be trained on batches of {count} pictures of {side} pixels: "
-                f"{reason}"
-            ) from error
+            network = build_network(config, 2)
+        except (ValueError, RuntimeError) as error:
+            raise untrainable(config, error) from error
+        check_buildable(network, config, torch.empty(config.batch_size, 3, side, side))
 
 
 def build_criterion(config: TrainConfig, classes: int, class_weights: Tensor | None) -> WeightedSum:
     """The loss that a config names, as a weighted sum of its terms."""
-    terms = parse_sum(config.loss)
-    names = [term.name for term in terms]
-    if odd := [name for name in config.parts.get("loss", {}) if name not in names]:
-        raise ConfigError(
-            f"loss has no term '{odd[0]}' (its terms: {', '.join(names)}); "
-            "write --set loss.TERM.ARGUMENT=VALUE"
-        )
-    built = {
-        name: component(config, "loss", name)(classes=classes, class_weights=class_weights)
-        for name in names
-    }
-    return WeightedSum(built, [t.weight for t in terms])
+    built = build_terms(config, "segmentation", classes=classes, class_weights=class_weights)
+    return WeightedSum(built, [term.weight for term in parse_sum(config.loss)])
 
 
 def class_weights(config: TrainConfig, train: SegmentationSet) -> Tensor | None:

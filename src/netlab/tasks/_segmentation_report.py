@@ -111,6 +111,14 @@ class SegmentationReport:
             counts += confusion(guess.expand_as(masks), masks, len(self.classes)).sum(dim=0)
         return self._scores(counts)
 
+    def table(self) -> list[str]:
+        """The scores as lines of text, beside those of the trivial predictors."""
+        return _table(self.result())
+
+    def outcome(self) -> NDArray[np.uint8]:
+        """What the network made of every picture: ids (N, H, W)."""
+        return np.concatenate(self.predicted)
+
     def rows(self) -> list[dict[str, Any]]:
         """A row a picture for `--csv`: name, mIoU, pixel accuracy, IoU of each class."""
         counts = self.by_picture
@@ -153,3 +161,33 @@ def _number(value: Tensor | float) -> float | None:
 
 def _rounded(value: Tensor) -> float | str:
     return "" if value.isnan() else round(float(value), 6)
+
+
+def _table(result: dict[str, Any]) -> list[str]:
+    """The scores as lines of text, the network beside the trivial predictors."""
+    names = {"network": result, **result["baselines"]}
+    lines = [
+        f"{result['count']} pictures of {result['split']}, {result['dropped']} dropped, "
+        f"{result['images_per_second']:.0f} images/s",
+        f"{'':<22}" + "".join(f"{n.replace('_', ' '):>12}" for n in names),
+    ]
+
+    def row(label: str, pick: Any) -> None:
+        cells = [pick(scores) for scores in names.values()]
+        lines.append(f"{label:<22}" + "".join(f"{_cell(c):>12}" for c in cells))
+
+    row("mIoU", lambda s: s["miou"])
+    row("pixel accuracy", lambda s: s["pixel_accuracy"])
+    for name in result["iou"]:
+        row(f"IoU {name}", lambda s, n=name: s["iou"][n])
+    for name in result["dice"]:
+        row(f"Dice {name}", lambda s, n=name: s["dice"][n])
+    for name in result.get("binary_iou", {}):
+        row(f"IoU {name.replace('_', ' ')}", lambda s, n=name: s["binary_iou"][n])
+    row("boundary F", lambda s: s.get("boundary_f"))
+    row("calibration error", lambda s: s.get("ece"))
+    return lines
+
+
+def _cell(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

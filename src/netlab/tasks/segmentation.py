@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from netlab import registry
 from netlab.config import TrainConfig
 from netlab.data._augment import STRENGTHS, augment
-from netlab.data._contract import DataRequest, SegmentationSet, Split
-from netlab.data._pictures import RESIZE_FILTER
+from netlab.data._contract import SegmentationSet, Split
 from netlab.errors import ConfigError, DataError
 from netlab.figures.segmentation import prediction_rows
 from netlab.losses._contract import Loss
 from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
 from netlab.registry import register
 from netlab.settings import Layer, merge
+from netlab.tasks._parts import data_request, input_facts, normalise, to_unit
 from netlab.tasks._segmentation_parts import (
     build_criterion,
     build_network,
@@ -30,9 +30,6 @@ from netlab.tasks._segmentation_parts import (
     class_weights,
 )
 from netlab.tasks._segmentation_report import SegmentationReport
-
-MEAN, STD = 0.5, 0.25
-"""Normalisation of pixel values in [0, 1], the same for each channel."""
 
 Place = Callable[[Tensor], Tensor]
 
@@ -48,6 +45,8 @@ class Segmentation:
     """
 
     monitor: ClassVar[str] = "val_miou"
+    lower_is_better: ClassVar[bool] = False
+    judged: ClassVar[bool] = False
 
     def __init__(
         self, config: TrainConfig, classes: Sequence[str], class_weights: Tensor | None = None
@@ -67,26 +66,9 @@ class Segmentation:
             ConfigError: a data set for another task.
             DataError: data that are missing, half present or damaged.
         """
+        _check_dataset(config)
         dataset = registry.get("dataset", config.dataset)()
-        if dataset.task != "segmentation":
-            raise ConfigError(
-                f"dataset '{config.dataset}' is for {dataset.task}, but {config.arch} needs "
-                "pictures with masks: try pets, pairs or synthetic"
-            )
-        request = DataRequest(
-            split=split,
-            image_size=config.image_size,
-            data_dir=_path(config.data_dir),
-            images=_path(config.images),
-            masks=_path(config.masks),
-            classes=config.classes,
-            mask_values=config.mask_values,
-            limit=config.limit,
-            skip_bad=config.skip_bad,
-            seed=config.seed,
-            note=note,
-        )
-        data: SegmentationSet = dataset.load(request)
+        data: SegmentationSet = dataset.load(data_request(config, split, note))
         return data
 
     @staticmethod
@@ -118,8 +100,11 @@ class Segmentation:
             note: told of what was left out.
 
         Raises:
+            ConfigError: pictures without masks, or masks without pictures.
             DataError: data that are missing, or whose classes are not those of the weights.
         """
+        if (places.get("images") is None) != (places.get("masks") is None):
+            raise ConfigError("give --images and --masks together")
         # The limit was of the training; unseen pictures are scored whole unless asked otherwise.
         changes = {"limit": None, **{k: _text(v) for k, v in places.items() if v is not None}}
         own = "images" in changes
@@ -141,8 +126,9 @@ class Segmentation:
         """Refuse a config whose network cannot be trained, before data are read.
 
         Raises:
-            ConfigError: see `check_network`.
+            ConfigError: a data set without masks; see `check_network`.
         """
+        _check_dataset(config)
         check_network(config)
 
     def place(self, device: torch.device) -> None:
@@ -175,7 +161,11 @@ class Segmentation:
         images, masks = _raw_batch(data, indices, place)
         return normalise(images), masks.long()
 
-    def loss(self, network: nn.Module, batch: tuple[Tensor, ...]) -> Loss:
+    def helpers(self) -> nn.Module:
+        """No further networks are trained."""
+        return nn.Module()
+
+    def loss(self, network: nn.Module, batch: tuple[Tensor, ...], done: float) -> Loss:  # noqa: ARG002
         """Forward pass and loss of a batch."""
         images, masks = batch
         loss: Loss = self.criterion(network(images), masks)
@@ -189,12 +179,7 @@ class Segmentation:
         """What a weights file must hold to use the network."""
         return {
             "classes": list(self.classes),
-            "input": {
-                "size": self.config.image_size,
-                "mean": [MEAN] * 3,
-                "std": [STD] * 3,
-                "resize": RESIZE_FILTER,
-            },
+            "input": input_facts(self.config, channels=3),
         }
 
     def sample_figure(
@@ -252,14 +237,13 @@ class SegmentationScores:
         }
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Pixel values in [0, 1] to zero mean and about unit spread."""
-    return (images - MEAN) / STD
-
-
-def to_unit(images: Tensor) -> Tensor:
-    """uint8 pictures (B, H, W, 3) to float (B, 3, H, W) in [0, 1], channels last in memory."""
-    return images.permute(0, 3, 1, 2).float().div_(255)
+def _check_dataset(config: TrainConfig) -> None:
+    target = registry.get("dataset", config.dataset).target
+    if target != "masks":
+        raise ConfigError(
+            f"dataset '{config.dataset}' has {target}, but {config.arch} needs pictures with "
+            "masks: try pets, pairs or synthetic"
+        )
 
 
 def _raw_batch(
@@ -269,10 +253,6 @@ def _raw_batch(
     images = place(torch.from_numpy(data.images[indices]))
     masks = place(torch.from_numpy(data.masks[indices]))
     return to_unit(images), masks
-
-
-def _path(text: str | None) -> Path | None:
-    return None if text is None else Path(text)
 
 
 def _text(place: Any) -> Any:

@@ -49,6 +49,34 @@ def find_weights(which: str | None, runs_dir: Path) -> Path:
     raise UsageError(registry.unknown("weights", which, [*known, "last"]))
 
 
+def bundled_for(task: str, dataset: str) -> Path | None:
+    """The bundled weights for a task and a data set; of several, those with the shortest name."""
+    found = []
+    for name, path in bundled().items():
+        about = read_header(path).about
+        if about.get("task") == task and about.get("data", {}).get("dataset") == dataset:
+            found.append((len(name), name, path))
+    return min(found)[2] if found else None
+
+
+def bundled_vae(dataset: str) -> Path:
+    """The bundled conditional VAE of a data set.
+
+    Raises:
+        UnknownComponent: no such data set.
+        UsageError: there is none, or the data set has no labels.
+    """
+    if registry.get("dataset", dataset).target != "labels":
+        raise UsageError(f"dataset '{dataset}' has no labels that could be swapped")
+    path = bundled_for("conditional-vae", dataset)
+    if path is None:
+        raise UsageError(
+            f"no bundled VAE for {dataset}: train one with netlab train vae --dataset {dataset}, "
+            "then add --weights last"
+        )
+    return path
+
+
 def summaries() -> list[tuple[str, str]]:
     """Name and one line of each of the bundled weights."""
     lines = []

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netlab.layers.conv import Block
+from netlab.layers.blocks._contract import Block
 from netlab.registry import register
 
 

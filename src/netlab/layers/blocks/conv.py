@@ -1,20 +1,12 @@
-"""The convolution block that encoders, bottlenecks and decoders share."""
-
-from collections.abc import Callable
-from typing import Protocol
+"""Two 3 × 3 convolutions, each with normalisation and activation (Ronneberger et al. 2015)."""
 
 from torch import Tensor, nn
 
-NormLayer = Callable[[int], nn.Module]
-ActivationLayer = Callable[[], nn.Module]
+from netlab.layers.blocks._contract import ActivationLayer, NormLayer
+from netlab.registry import register
 
 
-class Block(Protocol):
-    """Builds the layers of one level: (B, in, H, W) to (B, out, H, W)."""
-
-    def __call__(self, in_channels: int, out_channels: int) -> nn.Module: ...  # noqa: D102
-
-
+@register("block")
 class ConvBlock(nn.Module):
     """3 × 3 convolution, normalisation, activation; `convs` times.
 

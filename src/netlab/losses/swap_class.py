@@ -1,0 +1,78 @@
+"""Class of swapped pictures, read by a network that learns on real ones (Odena et al. 2017)."""
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from netlab.data._disturb import disturb_alike
+from netlab.losses._reader import Reader, frozen
+from netlab.registry import register
+
+
+@register("loss")
+class SwapClass(nn.Module):
+    """Cross-entropy, in nats, of reading swapped pictures as the asked label.
+
+    The auxiliary classifier of Odena, Olah, Shlens, "AC-GAN", ICML 2017: it is trained beside the
+    VAE, on real pictures with their true labels, and thrown away. With `realism` it also learns to
+    tell real pictures from swapped ones, which the VAE is to prevent (Goodfellow et al.,
+    "Generative Adversarial Nets", NIPS 2014, in the non-saturating form), so that a picture which
+    only fools it is not enough.
+
+    Args:
+        classes: number of classes.
+        channels: of the pictures.
+        width: of the auxiliary network.
+        realism: weight of swapped pictures passing for real ones; 0 is none.
+        disturb: share of what it sees that is blurred, noisy or shifted in the same way for real
+            and swapped pictures, so that faint textures do not convince it.
+        built: see `_contract.VaeTerm`.
+    """
+
+    tasks: ClassVar[tuple[str, ...]] = ("conditional-vae",)
+    adversarial: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        *,
+        classes: int,
+        channels: int,
+        width: int = 32,
+        realism: float = 0.0,
+        disturb: float = 0.5,
+        **built: Any,  # noqa: ARG002
+    ) -> None:
+        super().__init__()
+        self.classes, self.realism, self.disturb = classes, realism, disturb
+        self.reader = Reader(channels, classes + (realism > 0), width)
+
+    def forward(self, step: Any) -> Tensor:
+        """A `VaeStep` to a scalar that only the VAE learns from."""
+        with frozen(self.reader):
+            logits = self.reader(self._seen(step.swapped, step))
+        loss = F.cross_entropy(logits[:, : self.classes], step.wrong)
+        if self.realism:
+            loss = loss + self.realism * F.softplus(-logits[:, self.classes]).mean()
+        return loss
+
+    def helper_loss(self, step: Any) -> Tensor:
+        """A `VaeStep` to the auxiliary network's own cross-entropies, in nats."""
+        seen = self._seen(step.images, step)
+        if not self.realism:
+            return F.cross_entropy(self.reader(seen), step.labels)
+        # In one batch, so that batch norm sees the mixture that its running statistics describe.
+        both = torch.cat([seen, self._seen(step.swapped.detach(), step)])
+        real, swapped = self.reader(both).chunk(2)
+        told = F.softplus(-real[:, self.classes]) + F.softplus(swapped[:, self.classes])
+        return F.cross_entropy(real[:, : self.classes], step.labels) + told.mean()
+
+    def read(self, pictures: Tensor) -> Tensor:
+        """The most likely class of pictures (B, C, S, S) in [0, 1]: (B,)."""
+        with frozen(self.reader):
+            logits: Tensor = self.reader(pictures)[:, : self.classes]
+        return logits.argmax(dim=1)
+
+    def _seen(self, pictures: Tensor, step: Any) -> Tensor:
+        return disturb_alike(pictures, self.disturb, step.generator)

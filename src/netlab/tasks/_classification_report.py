@@ -1,0 +1,127 @@
+"""The full score of a classifier: `netlab eval`."""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from netlab.data._contract import LabelledSet
+from netlab.data._disturb import TESTS
+from netlab.figures.labelled import labelled_grid
+from netlab.metrics.calibration import CalibrationError
+from netlab.metrics.confusion import label_confusion, pixel_accuracy
+from netlab.tasks._parts import MEAN, STD, normalise
+
+_SHOWN = 24  # pictures that were read wrong with the most confidence
+
+
+class ClassificationReport:
+    """Gathers accuracy, calibration and confusion over a part of the data.
+
+    The accuracy is also measured with every picture disturbed in each way of `data._disturb.TESTS`.
+
+    Args:
+        task: the classification task; gives batches.
+        data: the part that is scored.
+        split: its name.
+    """
+
+    def __init__(self, task: Any, data: LabelledSet, split: str) -> None:
+        self.task, self.data, self.split = task, data, split
+        self.counts = torch.zeros(len(data.classes), len(data.classes), dtype=torch.int64)
+        self.right = dict.fromkeys(TESTS, 0)
+        self.calibration = CalibrationError()
+        self.predicted: list[Tensor] = []
+        self.confidence: list[Tensor] = []
+        self.seconds = 0.0
+
+    def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
+        """Take one batch in."""
+        images, labels = batch
+        started = time.perf_counter()
+        shares = network(images).float().softmax(dim=1).cpu()  # waits for the GPU
+        self.seconds += time.perf_counter() - started
+        labels = labels.cpu()
+        confidence, predicted = shares.max(dim=1)
+        self.counts += label_confusion(predicted, labels, len(self.data.classes))
+        self.calibration.update(shares[..., None, None], labels[:, None, None])
+        self.predicted.append(predicted)
+        self.confidence.append(confidence)
+        for name, change in TESTS.items():
+            changed = normalise(change(images * STD + MEAN))
+            self.right[name] += int((network(changed).argmax(dim=1).cpu() == labels).sum())
+
+    def result(self) -> dict[str, Any]:
+        """The JSON document of `netlab eval`; see the contract of its keys in the README."""
+        count = len(self.data)
+        most = int(self.counts.sum(dim=1).max())
+        return {
+            "split": self.split,
+            "count": count,
+            "dropped": len(self.data.dropped),
+            "accuracy": float(pixel_accuracy(self.counts)),
+            "disturbed": {name: right / count for name, right in self.right.items()},
+            "ece": self.calibration.compute(),
+            "confusion": self.counts.tolist(),
+            "classes": list(self.data.classes),
+            "baselines": {"most_frequent": {"accuracy": most / count}},
+            "images_per_second": round(count / max(self.seconds, 1e-9), 1),
+        }
+
+    def table(self) -> list[str]:
+        """The scores as lines of text."""
+        result = self.result()
+        lines = [
+            f"{result['count']} pictures of {result['split']}, {result['dropped']} dropped, "
+            f"{result['images_per_second']:.0f} images/s",
+            f"{'':<22}{'network':>12}{'most frequent':>15}",
+            f"{'accuracy':<22}{result['accuracy']:>12.4f}"
+            f"{result['baselines']['most_frequent']['accuracy']:>15.4f}",
+        ]
+        lines += [
+            f"{'under ' + name.replace('_', ' '):<22}{value:>12.4f}"
+            for name, value in result["disturbed"].items()
+        ]
+        lines.append(f"{'calibration error':<22}{result['ece']:>12.4f}")
+        return [*lines, "", *_confusion_lines(self.counts, self.data.classes)]
+
+    def outcome(self) -> NDArray[np.int64]:
+        """What the network made of every picture: ids (N,)."""
+        return torch.cat(self.predicted).numpy()
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a picture for `--csv`: name, true and predicted class, confidence."""
+        read, sure = torch.cat(self.predicted).tolist(), torch.cat(self.confidence).tolist()
+        names = self.data.classes
+        return [
+            {"name": name, "label": names[label], "read": names[k], "confidence": round(share, 6)}
+            for name, label, k, share in zip(
+                self.data.names, self.data.labels.tolist(), read, sure, strict=True
+            )
+        ]
+
+    def figure(self, title: str) -> Image.Image:
+        """The pictures that were read wrong with the most confidence."""
+        read, sure = torch.cat(self.predicted).numpy(), torch.cat(self.confidence).numpy()
+        wrong = np.flatnonzero(read != self.data.labels)
+        chosen = wrong[np.argsort(-sure[wrong], kind="stable")[:_SHOWN]]
+        if not len(chosen):
+            chosen, title = np.arange(min(_SHOWN, len(read))), f"{title} · nothing read wrong"
+        names = self.data.classes
+        captions = [
+            f"{names[self.data.labels[i]]}, read as {names[read[i]]} {sure[i]:.2f}" for i in chosen
+        ]
+        return labelled_grid(self.data.images[chosen], captions, title)
+
+
+def _confusion_lines(counts: Tensor, classes: tuple[str, ...]) -> list[str]:
+    width = max(6, *(len(name) + 1 for name in classes))
+    head = "true \\ read"
+    lines = [f"{head:<14}" + "".join(f"{name:>{width}}" for name in classes)]
+    for name, row in zip(classes, counts.tolist(), strict=True):
+        lines.append(f"{name:<14}" + "".join(f"{count:>{width}}" for count in row))
+    return lines

@@ -1,0 +1,250 @@
+"""The full score of a conditional VAE: `netlab eval`."""
+
+import time
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from netlab.data._contract import LabelledSet
+from netlab.losses.kl import kl_nats
+from netlab.metrics.bounds import (
+    bits_per_dim,
+    gaussian_log_density,
+    importance_bound,
+    standard_log_density,
+)
+from netlab.metrics.latent import active_dimensions, latent_r2
+from netlab.metrics.probe import chance, linear_probe, mlp_probe
+from netlab.tasks._judge import Judge
+from netlab.tasks._labelled import raw_batch
+from netlab.tasks._parts import to_bytes
+from netlab.tasks._swap_scores import SwapScores, mean_of
+from netlab.tasks._vae_table import vae_table
+
+_SHOWN = 8  # pictures in the figure
+_SAMPLES = 50  # of the importance-weighted bound
+_BOUNDED = 512  # pictures that it is measured on: each costs as much as fifty others
+_BATCH = 256
+
+
+class Gathered(NamedTuple):
+    """What one pass over the scored pictures leaves behind, a row a picture."""
+
+    mean: Tensor
+    """(N, D), posterior means under the true label."""
+    again_mean: Tensor
+    """(N, D), posterior means of the swapped pictures under the asked label."""
+    reconstruction: Tensor
+    """(N,), -log p(x | z, y) in nats, z drawn from the posterior."""
+    kl: Tensor
+    """(N,), in nats."""
+    bound: Tensor
+    """(M,), importance-weighted bounds of the first pictures."""
+    again: NDArray[np.uint8]
+    """(N, S, S, C), decoded from the mean under the true label."""
+    swapped: NDArray[np.uint8]
+    """(N, S, S, C), decoded from the mean under the asked label."""
+
+
+class VaeReport:
+    """Gathers what a conditional VAE does with a part of the data.
+
+    Each picture is swapped to one other label, all others equally often: the label of picture i is
+    moved on by 1 + i mod (K - 1).
+
+    Args:
+        task: the conditional-vae task; gives batches.
+        data: the part that is scored.
+        train: the training part: the probes are fitted there, the nearest pictures found there.
+        split: name of the scored part.
+        judge: reads pictures; None leaves out what needs one.
+        beside: results of other weights by name, shown beside these.
+    """
+
+    def __init__(
+        self,
+        task: Any,
+        data: LabelledSet,
+        train: LabelledSet,
+        split: str,
+        judge: Judge | None,
+        beside: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
+        self.task, self.data, self.train, self.split = task, data, train, split
+        self.judge, self.network, self.beside = judge, None, beside
+        self.kinds = len(data.classes)
+        self.labels = torch.from_numpy(data.labels)
+        turn = 1 + torch.arange(len(data)) % max(1, self.kinds - 1)
+        self.asked = (self.labels + turn) % self.kinds
+        self.parts: list[Gathered] = []
+        self.generator = torch.Generator().manual_seed(0)
+        self.seen, self.seconds = 0, 0.0
+
+    def update(self, network: Any, batch: tuple[Tensor, ...]) -> None:
+        """Take one batch in; batches come in the order of the pictures."""
+        self.network = network
+        images, labels = batch
+        place = slice(self.seen, self.seen + len(images))
+        every = torch.eye(self.kinds, device=images.device)
+        true, wrong = every[labels], every[self.asked[place].to(labels.device)]
+        likelihood = self.task.likelihood
+        started = time.perf_counter()
+        posterior = network.encode(images, true)
+        swapped = likelihood.picture(network.decode(posterior.mean, wrong))
+        pictures = to_bytes(swapped)  # waits for the GPU
+        self.seconds += time.perf_counter() - started
+        z = posterior.sample(self.generator)
+        # Re-encoded as a file would be: rounded to 256 levels.
+        stored = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(images) / 255
+        self.parts.append(
+            Gathered(
+                mean=posterior.mean.cpu(),
+                again_mean=network.encode(stored, wrong).mean.cpu(),
+                reconstruction=likelihood.nats(network.decode(z, true), images).cpu(),
+                kl=_kl(posterior).cpu(),
+                bound=self._bounds(network, images, true, posterior),
+                again=to_bytes(likelihood.picture(network.decode(posterior.mean, true))),
+                swapped=pictures,
+            )
+        )
+        self.seen += len(images)
+
+    @cached_property
+    def gathered(self) -> Gathered:
+        """All batches, joined."""
+        columns: Any = zip(*self.parts, strict=True)
+        joined: list[Any] = [
+            torch.cat(c) if isinstance(c[0], Tensor) else np.concatenate(c) for c in columns
+        ]
+        return Gathered(*joined)
+
+    def result(self) -> dict[str, Any]:
+        """The JSON document of `netlab eval`; see the contract of its keys in the README."""
+        return self._result
+
+    @cached_property
+    def _result(self) -> dict[str, Any]:
+        found = self.gathered
+        reconstruction, kl = float(found.reconstruction.mean()), float(found.kl.mean())
+        dims = int(np.prod(self.data.images.shape[1:]))
+        levels = self.task.likelihood.levels
+        scores = SwapScores(self.data, self.train, self.asked, self.judge)
+        active = active_dimensions(found.mean)
+        return {
+            "split": self.split,
+            "count": len(self.data),
+            "dropped": len(self.data.dropped),
+            "elbo_nats": -reconstruction - kl,
+            "reconstruction_nats": reconstruction,
+            "kl_nats": kl,
+            "iwae": {
+                "k": _SAMPLES,
+                "count": len(found.bound),
+                "nats": float(found.bound.mean()),
+            },
+            "bits_per_dim": bits_per_dim(reconstruction + kl, dims) if levels else None,
+            **scores.reconstructions(found.again),
+            **scores.swaps(found.swapped),
+            "leak": self._leak(found.mean),
+            "latent_r2": mean_of(latent_r2(found.mean, found.again_mean, active)),
+            "active_dimensions": int(active.sum()),
+            "classes": list(self.data.classes),
+            "judge": self._judged(),
+            "baselines": {
+                "input": scores.returned_input(),
+                "real": scores.another_real(),
+                **self.beside,
+            },
+            "images_per_second": round(len(self.data) / max(self.seconds, 1e-9), 1),
+        }
+
+    def table(self) -> list[str]:
+        """The scores as lines of text, beside those of the trivial predictors."""
+        return vae_table(self.result())
+
+    def outcome(self) -> NDArray[np.uint8]:
+        """What the network made of every picture: swapped pictures (N, S, S, C)."""
+        return self.gathered.swapped
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a picture for `--csv`: name, labels, what the judge reads, nats."""
+        found, names = self.gathered, self.data.classes
+        read = self.judge.read(_floats(found.swapped)) if self.judge else None
+        return [
+            {
+                "name": name,
+                "true_label": names[self.data.labels[i]],
+                "asked_label": names[int(self.asked[i])],
+                "read": "" if read is None else names[int(read[i])],
+                "reconstruction_nats": round(float(found.reconstruction[i]), 4),
+                "kl_nats": round(float(found.kl[i]), 4),
+            }
+            for i, name in enumerate(self.data.names)
+        ]
+
+    def figure(self, title: str) -> Image.Image:
+        """Some pictures under every label."""
+        chosen = _one_of_each(self.data.labels, _SHOWN)
+        images, labels = raw_batch(self.data, chosen, lambda t: t)
+        names = [self.data.names[i] for i in chosen]
+        figure: Image.Image = self.task.every_label(self.network, images, labels, names, title)
+        return figure
+
+    def _bounds(self, network: Any, images: Tensor, true: Tensor, posterior: Any) -> Tensor:
+        """Importance-weighted bounds of as many pictures of a batch as are still wanted."""
+        count = max(0, min(len(images), _BOUNDED - self.seen))
+        if not count:
+            return torch.zeros(0)
+        mean, log_var = posterior.mean[:count], posterior.log_var[:count]
+        weights = []
+        for _ in range(_SAMPLES):
+            z = type(posterior)(mean, log_var).sample(self.generator)
+            log_p = -self.task.likelihood.nats(network.decode(z, true[:count]), images[:count])
+            log_q = gaussian_log_density(z, mean, log_var)
+            weights.append((log_p + standard_log_density(z) - log_q).cpu())
+        return importance_bound(torch.stack(weights))
+
+    @torch.inference_mode()
+    def _leak(self, test_means: Tensor) -> dict[str, float]:
+        network: Any = self.network
+        device = next(network.parameters()).device
+        every = torch.eye(self.kinds, device=device)
+        means = []
+        for start in range(0, len(self.train), _BATCH):
+            indices = np.arange(start, min(start + _BATCH, len(self.train)))
+            images, labels = raw_batch(self.train, indices, lambda t: t.to(device))
+            means.append(network.encode(images, every[labels]).mean.cpu())
+        labels = torch.from_numpy(self.train.labels)
+        sides = (torch.cat(means).clone(), labels, test_means.clone(), self.labels, self.kinds)
+        with torch.inference_mode(False), torch.enable_grad():
+            return {
+                "linear": linear_probe(*sides),
+                "mlp": mlp_probe(*sides),
+                "chance": chance(labels, self.labels, self.kinds),
+            }
+
+    def _judged(self) -> dict[str, Any] | None:
+        if self.judge is None:
+            return None
+        return {"weights": self.judge.name, "accuracy": self.judge.accuracy}
+
+
+def _kl(posterior: Any) -> Tensor:
+    return kl_nats(posterior.mean, posterior.log_var).sum(dim=1)
+
+
+def _floats(pictures: NDArray[np.uint8]) -> Tensor:
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+
+
+def _one_of_each(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Places of the first picture of each of the first `count` classes."""
+    found = [np.flatnonzero(labels == k)[:1] for k in np.unique(labels)[:count]]
+    return np.concatenate(found)
