@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from netlab.config import TrainConfig
     from netlab.engine.predict import predict_mask
     from netlab.engine.scoring import evaluate
+    from netlab.engine.swap import swap_label
     from netlab.engine.train import build_model, train
     from netlab.engine.weights import load
 
@@ -23,10 +24,20 @@ _PLACES = {
     "evaluate": ("netlab.engine.scoring", "evaluate"),
     "load": ("netlab.engine.weights", "load"),
     "predict_mask": ("netlab.engine.predict", "predict_mask"),
+    "swap_label": ("netlab.engine.swap", "swap_label"),
     "train": ("netlab.engine.train", "train"),
 }
 
-__all__ = ["TrainConfig", "__version__", "build_model", "evaluate", "load", "predict_mask", "train"]
+__all__ = [
+    "TrainConfig",
+    "__version__",
+    "build_model",
+    "evaluate",
+    "load",
+    "predict_mask",
+    "swap_label",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

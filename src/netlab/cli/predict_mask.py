@@ -2,14 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from netlab import registry
+from netlab.cli._bar import progress_bar
 from netlab.cli._flags import Debug, Device, Json, Overwrite
 from netlab.cli._report import note
 from netlab.cli._signals import StopSignal
@@ -91,7 +90,7 @@ def predict_mask(
     writer = Writer(Style(format_, include_border, behind, certainty=json_))
     outcomes: list[Any] = []
     try:
-        with StopSignal() as stop, _bar(len(plan.jobs)) as advance:
+        with StopSignal() as stop, progress_bar(len(plan.jobs)) as advance:
             for outcome in predict_files(
                 plan.jobs, predictor, writer, source=_source, batch_size=batch_size, stop=stop
             ):
@@ -134,23 +133,6 @@ def _source(job: "Job") -> Path | bytes:
 
 def _label(weights: str | None, file: Path) -> str:
     return file.stem if weights is None else str(file)
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[], None]]:
-    """A progress bar on a terminal; elsewhere nothing."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    if not console.is_terminal or total < 2:
-        yield lambda: None
-        return
-    columns = (BarColumn(bar_width=24), MofNCompleteColumn(), TimeRemainingColumn())
-    # Redirected, stdout would go to stderr while the bar is up.
-    with Progress(*columns, console=console, transient=True, redirect_stdout=False) as progress:
-        task = progress.add_task("", total=total)
-        yield lambda: progress.advance(task)
 
 
 def _report(
