@@ -68,12 +68,13 @@ def test_mean_filter_is_the_mean_of_the_neighbours(side: int, channels: int) -> 
 
 
 def test_noise_has_its_standard_deviation_and_is_clipped() -> None:
-    gray = torch.full((20, 1, 50, 50), 0.5)
-    noise = TESTS["noise_8"](gray) - 0.5
+    gray = torch.linspace(0.4, 0.6, 20).view(-1, 1, 1, 1).expand(-1, 1, 50, 50)
+    noise = TESTS["noise_8"](gray) - gray
     assert float(noise.std()) == pytest.approx(8 / 255, rel=0.02)
     assert float(noise.mean()) == pytest.approx(0, abs=1e-3)
     apart = np.corrcoef(noise.flatten(1).numpy()) - np.eye(20)
     assert np.abs(apart).max() < 0.1, "each picture has its own"
+    assert torch.equal(TESTS["noise_8"](gray[3:5]) - gray[3:5], noise[3:5]), "whatever its batch"
     black = add_noise(torch.zeros(1, 1, 50, 50), 0.1, torch.Generator().manual_seed(0))
     assert float((black == 0).float().mean()) == pytest.approx(0.5, abs=0.05)
 

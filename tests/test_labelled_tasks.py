@@ -258,6 +258,11 @@ def test_weights_say_what_their_network_takes(vae: RunDir, classifier: RunDir) -
     assert read_header(classifier.best).about["input"]["mean"] == [0.5]
 
 
+def bernoulli(x: Tensor, p: Tensor) -> Tensor:
+    """log p(x) of the pixels of each picture."""
+    return (x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(dim=1)
+
+
 def test_bounds_are_those_of_a_plain_computation(vae: RunDir) -> None:
     """One batch, the same noise; densities in float64."""
     data = some_digits(20)
@@ -267,10 +272,7 @@ def test_bounds_are_those_of_a_plain_computation(vae: RunDir) -> None:
     generator = torch.Generator().manual_seed(0)
 
     def log_density(z: Tensor) -> Tensor:
-        """log p(x | z, y) of Bernoulli pixels."""
-        p = network.decode(z, labels).double().sigmoid()
-        x = images.double()
-        return (x * p.log() + (1 - x) * (1 - p).log()).flatten(1).sum(dim=1)
+        return bernoulli(images.double(), network.decode(z, labels).double().sigmoid())
 
     with torch.inference_mode():
         mean, log_var = network.encode(images, labels)

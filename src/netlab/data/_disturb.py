@@ -50,7 +50,14 @@ def jpeg(images: Tensor, quality: NDArray[np.int64] | int) -> Tensor:
 
 
 def _noise_8(images: Tensor) -> Tensor:
-    return add_noise(images, 8 / 255, torch.Generator().manual_seed(len(images)))
+    """Noise that follows from each picture alone, so that batches do not matter."""
+    generator = torch.Generator()
+    seeds = (images * 255).round().long().flatten(1).sum(dim=1).tolist()
+    noisy = [
+        add_noise(picture, 8 / 255, generator.manual_seed(seed))
+        for picture, seed in zip(images, seeds, strict=True)
+    ]
+    return torch.stack(noisy) if noisy else images
 
 
 TESTS: Mapping[str, Callable[[Tensor], Tensor]] = {

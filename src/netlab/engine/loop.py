@@ -121,7 +121,8 @@ def _step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
     if not math.isfinite(value):
         raise not_finite(value, f"epoch {progress.epoch + 1}, batch {progress.batch + 1}")
     state.optimizer.zero_grad(set_to_none=True)
-    state.scaler.scale(loss.total).backward()  # type: ignore[no-untyped-call]
+    learnt = loss.total if loss.helpers is None else loss.total + loss.helpers
+    state.scaler.scale(learnt).backward()  # type: ignore[no-untyped-call]
     if config.clip:
         state.scaler.unscale_(state.optimizer)
         for module in (state.network, state.helpers):

@@ -46,3 +46,5 @@ class Loss(NamedTuple):
     """Scalar."""
     parts: dict[str, Tensor]
     """Each term by its name, unweighted, detached."""
+    helpers: Tensor | None = None
+    """Scalar that the networks inside the terms learn from, where there are any; no score."""

@@ -125,8 +125,10 @@ class ConditionalVae(LabelledTask):
         # The helpers' batch norms learn here: after the terms it would spoil their gradients.
         beside = self.criterion.helper_losses(step)
         loss: Loss = self.criterion(step)
-        total = torch.stack([loss.total, *beside.values()]).sum()
-        return Loss(total, {**loss.parts, **{k: v.detach() for k, v in beside.items()}})
+        if not beside:
+            return loss
+        parts = {**loss.parts, **{name: part.detach() for name, part in beside.items()}}
+        return Loss(loss.total, parts, torch.stack([*beside.values()]).sum())
 
     def evaluation(self) -> "VaeScores":
         """An empty score-keeper for validation."""
