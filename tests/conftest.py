@@ -83,7 +83,6 @@ def tiny_labelled(arch: str, **changes: object) -> TrainConfig:
         "width": 4,
         "depth": 1,
         "stem": 1,
-        "latent": 4,
         "limit": 24,
         "epochs": 2,
         "batch_size": 8,
@@ -91,6 +90,8 @@ def tiny_labelled(arch: str, **changes: object) -> TrainConfig:
         "precision": "fp32",
         "threads": 1,
     }
+    if arch == "vae":
+        tiny["latent"] = 4
     return merge({}, recipe(arch, [Layer("test", tiny | changes)]))
 
 

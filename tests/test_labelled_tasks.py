@@ -20,7 +20,7 @@ from torch.distributions import Normal, kl_divergence
 import netlab
 from netlab import registry
 from netlab.cli.main import main
-from netlab.config import TrainConfig
+from netlab.config import TrainConfig, flag_of
 from netlab.data._contract import DataRequest, LabelledSet
 from netlab.data._disturb import TESTS
 from netlab.data.digits import CLASSES, SIZES, Digits
@@ -28,7 +28,7 @@ from netlab.decoders._ladder import Ladder
 from netlab.engine.dry_run import dry_run
 from netlab.engine.events import Silent
 from netlab.engine.loop import train_epoch
-from netlab.engine.train import prepare, settle, train
+from netlab.engine.train import check, prepare, settle, train
 from netlab.engine.weights import load_weights, read_tensors
 from netlab.errors import ConfigError, DataError, Interrupted
 from netlab.header import read_header
@@ -82,6 +82,24 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     changes = {"limit": 300, "epochs": 4, "batch_size": 20, "width": 8, "lr": 0.01}
     config = tiny_labelled("vae", **WITH_HELPERS | changes)
     return fit(tmp_path_factory.mktemp("runs") / "vae", config)
+
+
+@pytest.mark.parametrize(
+    ("arch", "changes"),
+    [
+        ("classifier", {"stem": 2}),
+        ("classifier", {"decoder": "upsample", "class_weights": "balanced"}),
+        ("vae", {"disturb": 0.5}),
+        ("unet", {"latent": 3, "conditioning": "channel"}),
+    ],
+)
+def test_settings_that_an_architecture_does_not_read_are_refused(
+    arch: str, changes: dict[str, Any]
+) -> None:
+    config = (tiny_config if arch == "unet" else tiny_labelled)(**{"arch": arch, **changes})
+    with pytest.raises(ConfigError, match="not for") as caught:
+        check(config)
+    assert all(flag_of(name) in str(caught.value) for name in changes)
 
 
 def test_a_classifier_learns(classifier: RunDir) -> None:

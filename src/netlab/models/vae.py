@@ -1,5 +1,6 @@
 """Conditional VAE: a picture and its label to a latent, and back (Kingma and Welling 2014)."""
 
+import math
 from typing import ClassVar, NamedTuple
 
 import torch
@@ -13,7 +14,7 @@ from netlab.encoders._contract import Encoder
 from netlab.errors import ConfigError
 from netlab.registry import register
 
-_LOG_VAR = (-12.0, 6.0)  # wider is never useful, and exp must stay finite
+_LEAST, _MOST = 1e-3, 20.0  # standard deviations; wider is never useful, exp must stay finite
 
 
 class Posterior(NamedTuple):
@@ -49,6 +50,8 @@ class ConditionalVAE(nn.Module):
         normalise: of the posterior's means: `none`, or `batch` for batch normalisation without
             scale and shift, with which z cannot collapse (Zhu et al., "A Batch Normalized Inference
             Network Keeps the KL Vanishing Away", ACL 2020).
+        sigma: least standard deviation of the posterior; an encoder that an adversary watches
+            would else hide in z what is too fine for it to see.
 
     Raises:
         ConfigError: another `normalise`.
@@ -68,6 +71,7 @@ class ConditionalVAE(nn.Module):
         out_channels: int,
         stem: int = 1,
         normalise: str = "none",
+        sigma: float = _LEAST,
     ) -> None:
         super().__init__()
         self.encoder, self.bottleneck, self.decoder = encoder, bottleneck, decoder
@@ -81,6 +85,7 @@ class ConditionalVAE(nn.Module):
         """Channels last, as convolutions are fastest in: flattened without a copy."""
         cells = bottleneck.out_channels * side**2
         self.to_posterior = nn.Linear(cells, 2 * latent)
+        self.log_var_range = (2 * math.log(max(sigma, _LEAST)), 2 * math.log(_MOST))
         self.normalise = _latent_norm(latent, normalise)
         self.from_latent = nn.Linear(latent + conditioning.vector_size, cells)
         self.head = nn.Conv2d(decoder.out_channels, out_channels * stem**2, kernel_size=1)
@@ -94,7 +99,7 @@ class ConditionalVAE(nn.Module):
             x = F.pixel_unshuffle(x, self.stem)
         coarsest = self.bottleneck(self.encoder(x)[-1]).permute(0, 2, 3, 1)
         mean, log_var = self.to_posterior(coarsest.flatten(1)).float().chunk(2, dim=1)
-        return Posterior(self.normalise(mean), log_var.clamp(*_LOG_VAR))
+        return Posterior(self.normalise(mean), log_var.clamp(*self.log_var_range))
 
     def decode(self, z: Tensor, labels: Tensor) -> Tensor:
         """Latents (B, D) and labels (B, K) to the likelihood's parameters (B, out, S, S)."""

@@ -12,7 +12,7 @@ from torch import nn
 from netlab import registry
 from netlab.bottlenecks._contract import Bottleneck
 from netlab.components import component
-from netlab.config import TrainConfig
+from netlab.config import TrainConfig, flag_of
 from netlab.data._contract import DataRequest, Split
 from netlab.data._pictures import RESIZE_FILTER
 from netlab.encoders._contract import Encoder
@@ -62,6 +62,17 @@ def build_terms(config: TrainConfig, task: str, **built: Any) -> dict[str, Any]:
         if task not in tasks:
             raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
     return {name: component(config, "loss", name)(**built) for name in names}
+
+
+def refuse_unused(config: TrainConfig, *names: str) -> None:
+    """Refuse settings that were changed and that this architecture does not read.
+
+    Raises:
+        ConfigError: naming all of them.
+    """
+    usual = TrainConfig()
+    if odd := [flag_of(n) for n in names if getattr(config, n) != getattr(usual, n)]:
+        raise ConfigError(f"{', '.join(odd)}: not for {config.arch}, which does not use it")
 
 
 def check_buildable(network: nn.Module, config: TrainConfig, *inputs: torch.Tensor) -> None:

@@ -28,6 +28,7 @@ from netlab.tasks._parts import (
     check_buildable,
     input_facts,
     normalise,
+    refuse_unused,
     untrainable,
 )
 
@@ -64,6 +65,8 @@ class Classification(LabelledTask):
             ConfigError: a data set without labels, or parts that do not fit.
         """
         check_dataset(config)
+        unused = ("stem", "decoder", "latent", "conditioning", "class_weights", "helper_lr")
+        refuse_unused(config, *unused)
         side, channels = config.image_size, 3
         with torch.device("meta"):
             try:

@@ -26,7 +26,7 @@ from netlab.tasks._labelled import (
     raw_batch,
     scored_part,
 )
-from netlab.tasks._parts import input_facts, to_bytes
+from netlab.tasks._parts import input_facts, refuse_unused, to_bytes
 from netlab.tasks._vae_parts import (
     build_criterion,
     build_likelihood,
@@ -61,6 +61,7 @@ class ConditionalVae(LabelledTask):
             ConfigError: a data set without labels, or parts that do not fit each other.
         """
         check_dataset(config)
+        refuse_unused(config, "class_weights", "disturb")
         check_network(config)
 
     @staticmethod

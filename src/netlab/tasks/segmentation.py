@@ -22,7 +22,7 @@ from netlab.losses._contract import Loss
 from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
 from netlab.registry import register
 from netlab.settings import Layer, merge
-from netlab.tasks._parts import data_request, input_facts, normalise, to_unit
+from netlab.tasks._parts import data_request, input_facts, normalise, refuse_unused, to_unit
 from netlab.tasks._segmentation_parts import (
     build_criterion,
     build_network,
@@ -129,6 +129,7 @@ class Segmentation:
             ConfigError: a data set without masks; see `check_network`.
         """
         _check_dataset(config)
+        refuse_unused(config, "latent", "conditioning", "disturb", "helper_lr")
         check_network(config)
 
     def place(self, device: torch.device) -> None:
