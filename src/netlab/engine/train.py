@@ -202,8 +202,10 @@ def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
     progress.rows.append(row)
     progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
     reached = scores[task.monitor] or 0.0
-    best = progress.best is None or (
-        reached < progress.best if task.lower_is_better else reached > progress.best
+    best = (
+        task.last_is_best
+        or progress.best is None
+        or (reached < progress.best if task.lower_is_better else reached > progress.best)
     )
     if best:
         progress.best, progress.best_epoch, progress.stale = reached, progress.epoch, 0
@@ -216,7 +218,9 @@ def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
         _show(trainer, state, run, "best")
     save_weights(run.last, tensors, about)
     write_rows(run.metrics, progress.rows)
-    curves = training_curves(progress.rows, run.path.name, task.monitor)
+    curves = training_curves(
+        progress.rows, run.path.name, None if task.lower_is_better else task.monitor
+    )
     save_png(curves, run.curves)
     trainer.report.epoch(row, best)
 

@@ -31,6 +31,9 @@ class Task(Protocol):
     monitor: ClassVar[str]
     """The column of metrics.csv whose best value marks the best epoch."""
     lower_is_better: ClassVar[bool]
+    last_is_best: bool
+    """Whether each epoch is better than the one before, whatever its scores; no column tells when
+    networks are trained against each other."""
 
     def place(self, device: torch.device) -> None:
         """Move what the loss needs to the device of the network."""

@@ -40,6 +40,7 @@ class Classification(LabelledTask):
     monitor: ClassVar[str] = "val_accuracy"
     lower_is_better: ClassVar[bool] = False
     judged: ClassVar[bool] = False
+    last_is_best: bool = False
 
     def __init__(
         self, config: TrainConfig, classes: Sequence[str], channels: int, mirrors: bool = True

@@ -52,6 +52,8 @@ class ConditionalVae(LabelledTask):
         super().__init__(config, classes, channels, mirrors)
         self.criterion = build_criterion(config, len(classes), channels)
         self.likelihood = build_likelihood(config, channels)
+        terms: Any = self.criterion.terms.values()
+        self.last_is_best = any(term.adversarial for term in terms)
 
     @staticmethod
     def check(config: TrainConfig) -> None:

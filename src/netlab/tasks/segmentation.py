@@ -47,6 +47,7 @@ class Segmentation:
     monitor: ClassVar[str] = "val_miou"
     lower_is_better: ClassVar[bool] = False
     judged: ClassVar[bool] = False
+    last_is_best: bool = False
 
     def __init__(
         self, config: TrainConfig, classes: Sequence[str], class_weights: Tensor | None = None
