@@ -10,7 +10,7 @@ from netlab.cli._flags import Debug, Device, Json, Overwrite
 from netlab.cli._report import note
 from netlab.errors import UsageError, WorkFailed
 from netlab.rundir import output_path, write_rows
-from netlab.zoo import find_weights
+from netlab.zoo import find_weights, name_of
 
 _SPLITS = ("val", "test")
 
@@ -64,7 +64,6 @@ def evaluate(
         csv = output_path(csv, csv, overwrite)
 
     from netlab.engine.scoring import evaluate as score
-    from netlab.engine.scoring import name_of
     from netlab.figures.png import save_png
 
     if weights is None:

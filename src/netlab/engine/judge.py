@@ -7,7 +7,7 @@ from netlab.engine.device import Machine
 from netlab.engine.weights import load_weights
 from netlab.errors import WeightsError
 from netlab.tasks._judge import Judge
-from netlab.zoo import bundled_for, find_weights
+from netlab.zoo import bundled_for, find_weights, name_of
 
 _TASK = "classification"
 
@@ -50,7 +50,5 @@ def load_judge(
             f"{path}: a judge for {kind[about['input']['channels']]} pictures, but these are "
             f"{kind[channels]}; name another with --judge"
         )
-    in_run = (path.parent / "config.yaml").is_file()
-    name = path.parent.name if in_run else path.stem
     accuracy = about.get("metrics", {}).get("test_accuracy")
-    return Judge(machine.place(network).eval(), name, about["input"]["size"], accuracy)
+    return Judge(machine.place(network).eval(), name_of(path), about["input"]["size"], accuracy)

@@ -12,6 +12,7 @@ from netlab.engine.loop import score
 from netlab.engine.weights import Loaded, load
 from netlab.errors import UsageError
 from netlab.settings import Layer, merge, read_config_file
+from netlab.zoo import name_of
 
 _NOT_BESIDE = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
 """Keys of a result that are those of the weights it stands beside."""
@@ -88,14 +89,6 @@ def evaluate(
     )
     network = machine.place(loaded.network)
     return score(report, report.task, network, report.data, machine, batch_size)
-
-
-def name_of(weights: str | Path) -> str:
-    """What people call weights: files in run folders have the same names, so the folder tells."""
-    path = Path(weights)
-    if (path / "config.yaml").is_file():
-        return path.resolve().name
-    return path.parent.name if (path.parent / "config.yaml").is_file() else path.stem
 
 
 def _result(

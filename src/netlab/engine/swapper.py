@@ -16,7 +16,7 @@ from netlab.engine.weights import Loaded, load_weights
 from netlab.errors import UsageError
 from netlab.tasks._parts import to_bytes, to_unit
 from netlab.tasks._vae_parts import TASK, build_likelihood
-from netlab.zoo import find_weights
+from netlab.zoo import find_weights, name_of
 
 Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -61,8 +61,7 @@ class Swapper:
             loaded, name = weights, weights.config.arch
         else:
             path = find_weights(str(weights), Path("runs"))
-            in_run = (path.parent / "config.yaml").is_file()
-            loaded, name = load_weights(path, task=TASK), path.parent.name if in_run else path.stem
+            loaded, name = load_weights(path, task=TASK), name_of(path)
         return cls(loaded, resolve(device, "fp32", threads), name)
 
     @property

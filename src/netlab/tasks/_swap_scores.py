@@ -15,6 +15,7 @@ from netlab.metrics.frechet import class_frechet
 from netlab.metrics.style import colour_style, dark_mean, digit_style
 from netlab.metrics.swap import kept_old_label, swap_accuracy, swap_table
 from netlab.tasks._judge import Judge
+from netlab.tasks._parts import to_unit
 
 Pictures = NDArray[np.uint8]
 
@@ -92,14 +93,14 @@ class SwapScores:
 
     def _read(self, pictures: Pictures) -> Tensor:
         assert self.judge is not None
-        return self.judge.read(_floats(pictures))
+        return self.judge.read(to_unit(torch.from_numpy(pictures)))
 
     def _reading(self, pictures: Pictures) -> dict[str, Any]:
         keys = ("swap_accuracy", "swap_accuracy_disturbed", "swap_table", "kept_old_label")
         if self.judge is None:
             return dict.fromkeys(keys)
         read = self._read(pictures)
-        disturbed = self.judge.read_disturbed(_floats(pictures))
+        disturbed = self.judge.read_disturbed(to_unit(torch.from_numpy(pictures)))
         table = swap_table(self.asked, read, self.true, len(self.data.classes))
         return {
             "swap_accuracy": swap_accuracy(read, self.asked),
@@ -122,7 +123,7 @@ class SwapScores:
         order = np.argsort(self.data.labels, kind="stable")
         halves = [torch.from_numpy(order[start::2]) for start in (0, 1)]
         real, kinds = self._real_features, len(self.data.classes)
-        ours = self.judge.features(_floats(pictures))
+        ours = self.judge.features(to_unit(torch.from_numpy(pictures)))
         sides = [self.true[halves[0]], self.true[halves[1]], self.asked]
         count = min(int(torch.bincount(side, minlength=kinds).min()) for side in sides)
         first = (real[halves[0]], self.true[halves[0]], kinds)
@@ -136,14 +137,10 @@ class SwapScores:
     @cached_property
     def _real_features(self) -> Tensor:
         assert self.judge is not None
-        return self.judge.features(_floats(self.data.images))
+        return self.judge.features(to_unit(torch.from_numpy(self.data.images)))
 
 
 def mean_of(value: Any) -> float | None:
     """A number that JSON has; None where there was nothing to measure."""
     number = float(value)
     return number if math.isfinite(number) else None
-
-
-def _floats(pictures: Pictures) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2).float() / 255

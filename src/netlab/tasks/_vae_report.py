@@ -24,7 +24,7 @@ from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
 from netlab.tasks._judge import Judge
 from netlab.tasks._labelled import raw_batch
-from netlab.tasks._parts import to_bytes
+from netlab.tasks._parts import to_bytes, to_unit
 from netlab.tasks._swap_scores import SwapScores, mean_of
 from netlab.tasks._vae_table import vae_table
 
@@ -176,7 +176,7 @@ class VaeReport:
     def rows(self) -> list[dict[str, Any]]:
         """A row a picture for `--csv`: name, labels, what the judge reads, nats."""
         found, names = self.gathered, self.data.classes
-        read = self.judge.read(_floats(found.swapped)) if self.judge else None
+        read = self.judge.read(to_unit(torch.from_numpy(found.swapped))) if self.judge else None
         return [
             {
                 "name": name,
@@ -238,10 +238,6 @@ class VaeReport:
 
 def _kl(posterior: Any) -> Tensor:
     return kl_nats(posterior.mean, posterior.log_var).sum(dim=1)
-
-
-def _floats(pictures: NDArray[np.uint8]) -> Tensor:
-    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
 
 
 def _one_of_each(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:

@@ -49,6 +49,14 @@ def find_weights(which: str | None, runs_dir: Path) -> Path:
     raise UsageError(registry.unknown("weights", which, [*known, "last"]))
 
 
+def name_of(weights: str | Path) -> str:
+    """What people call weights: files in run folders have the same names, so the folder tells."""
+    path = Path(weights)
+    if (path / "config.yaml").is_file():
+        return path.resolve().name
+    return path.parent.name if (path.parent / "config.yaml").is_file() else path.stem
+
+
 def bundled_for(task: str, dataset: str) -> Path | None:
     """The bundled weights for a task and a data set; of several, those with the shortest name."""
     found = []
