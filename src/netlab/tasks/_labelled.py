@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -16,8 +15,7 @@ from netlab.data._augment import STRENGTHS, augment
 from netlab.data._contract import LabelledSet, Split
 from netlab.errors import ConfigError, DataError
 from netlab.losses._sum import WeightedSum
-from netlab.settings import Layer, merge
-from netlab.tasks._parts import data_request, to_unit
+from netlab.tasks._parts import data_request, scored_config, to_unit
 
 Place = Callable[[Tensor], Tensor]
 """Moves a tensor to the device of the network."""
@@ -69,12 +67,7 @@ def scored_part(
     Raises:
         DataError: data that are missing, or that differ from the weights' in classes or colour.
     """
-    # The limit was of the training; unseen pictures are scored whole unless asked otherwise.
-    changes = {"limit": None, **{k: _text(v) for k, v in places.items() if v is not None}}
-    own = "images" in changes
-    if own or config.dataset == "class-folder":
-        changes |= {"dataset": "class-folder", "classes": tuple(about["classes"])}
-    config = merge(config.to_dict(), [Layer("eval", changes)])
+    config, own = scored_config(config, about, places, "class-folder")
     data = load_labelled(config, "all" if own else split, note)
     if list(data.classes) != list(about["classes"]):
         raise DataError(
@@ -152,7 +145,3 @@ class LabelledTask:
         seed = self.config.seed
         images, _ = augment(images, None, self.strength, seed=seed, epoch=epoch, indices=indices)
         return images, labels
-
-
-def _text(place: Any) -> Any:
-    return str(place) if isinstance(place, Path) else place

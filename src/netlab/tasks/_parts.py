@@ -1,6 +1,7 @@
 """Parts that several tasks build from a config."""
 
 import functools
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from netlab.encoders._contract import Encoder
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
 from netlab.layers.blocks._contract import Block
+from netlab.settings import Layer, merge
 
 MEAN, STD = 0.5, 0.25
 """Normalisation of pixel values in [0, 1], the same for each channel."""
@@ -111,6 +113,28 @@ def data_request(config: TrainConfig, split: Split, note: Any) -> DataRequest:
         seed=config.seed,
         note=note,
     )
+
+
+def scored_config(
+    config: TrainConfig, about: Mapping[str, Any], places: Mapping[str, Any], folders: str
+) -> tuple[TrainConfig, bool]:
+    """The config of the pictures that weights are scored on, and whether they are somebody's own.
+
+    Args:
+        config: of the weights.
+        about: description of the weights.
+        places: fields of the config that say where the data are here; None is as it was.
+        folders: the data set that reads own folders.
+    """
+    # The limit was of the training; unseen pictures are scored whole unless asked otherwise.
+    changes: dict[str, Any] = {"limit": None}
+    for name, place in places.items():
+        if place is not None:
+            changes[name] = str(place) if isinstance(place, Path) else place
+    own = "images" in changes
+    if own or config.dataset == folders:
+        changes |= {"dataset": folders, "classes": tuple(about["classes"])}
+    return merge(config.to_dict(), [Layer("eval", changes)]), own
 
 
 def input_facts(config: TrainConfig, channels: int) -> dict[str, Any]:

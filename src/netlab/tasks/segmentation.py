@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import isnan
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,8 +20,14 @@ from netlab.figures.segmentation import prediction_rows
 from netlab.losses._contract import Loss
 from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
 from netlab.registry import register
-from netlab.settings import Layer, merge
-from netlab.tasks._parts import data_request, input_facts, normalise, refuse_unused, to_unit
+from netlab.tasks._parts import (
+    data_request,
+    input_facts,
+    normalise,
+    refuse_unused,
+    scored_config,
+    to_unit,
+)
 from netlab.tasks._segmentation_parts import (
     build_criterion,
     build_network,
@@ -106,12 +111,7 @@ class Segmentation:
         """
         if (places.get("images") is None) != (places.get("masks") is None):
             raise ConfigError("give --images and --masks together")
-        # The limit was of the training; unseen pictures are scored whole unless asked otherwise.
-        changes = {"limit": None, **{k: _text(v) for k, v in places.items() if v is not None}}
-        own = "images" in changes
-        if own or config.dataset == "pairs":
-            changes |= {"dataset": "pairs", "classes": tuple(about["classes"])}
-        config = merge(config.to_dict(), [Layer("eval", changes)])
+        config, own = scored_config(config, about, places, "pairs")
         data = Segmentation.load(config, "all" if own else split, note)
         if list(data.classes) != list(about["classes"]):
             raise DataError(
@@ -255,7 +255,3 @@ def _raw_batch(
     images = place(torch.from_numpy(data.images[indices]))
     masks = place(torch.from_numpy(data.masks[indices]))
     return to_unit(images), masks
-
-
-def _text(place: Any) -> Any:
-    return str(place) if isinstance(place, Path) else place
