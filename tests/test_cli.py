@@ -61,6 +61,7 @@ def one_line(done: subprocess.CompletedProcess[bytes], code: int) -> str:
             "no such folder",
         ),
         (["train", "--resume", "last"], "no run in runs yet"),
+        (["train", "unet", "--allow-changes"], "--allow-changes goes with --resume"),
         (["train", "unet", "--epochs", "two"], "epochs"),
         (["trian"], "No such command"),
         (["list", "encodr"], "unknown kind"),
@@ -234,7 +235,9 @@ def test_interrupt_saves_and_resume_ends_with_equal_weights(
     state = json.loads((tmp_path / "r" / "state.json").read_text())
     assert state["epoch"] >= 2
     refused = netlab("train", "--resume", "r", "--lr", "0.5", cwd=tmp_path)
-    assert "--lr is 0.002 in the run, 0.5 was given" in one_line(refused, 2)
+    assert "--lr was 0.002, is 0.5; to go on all the same, add --allow-changes" in one_line(
+        refused, 2
+    )
     done = netlab("train", "--resume", "r", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     if number == signal.SIGINT:

@@ -15,6 +15,7 @@ from PIL import Image
 
 from netlab.config import TrainConfig
 from netlab.engine.device import resolve
+from netlab.engine.events import Silent
 from netlab.engine.loop import Trainer, train_epoch
 from netlab.engine.train import prepare, settle, train
 from netlab.engine.weights import describe, load_weights, read_tensors, save_weights
@@ -196,7 +197,7 @@ def test_a_finished_or_early_stopped_run_can_be_extended(tmp_path: Path) -> None
     ("change", "words"),
     [
         ({"lr": 0.5}, "lr was 0.002, is 0.5"),
-        ({"seed": 9, "ema": 0.5}, "ema was 0.998, is 0.5; seed was 0, is 9"),
+        ({"seed": 9, "ema": 0.5}, "--ema was 0.998, is 0.5; --seed was 0, is 9"),
     ],
 )
 def test_settings_that_changed_behind_the_run_s_back_are_named(
@@ -205,6 +206,27 @@ def test_settings_that_changed_behind_the_run_s_back_are_named(
     run = fit(tmp_path / "run", tiny_config(epochs=1))
     with pytest.raises(UsageError, match=words):
         train(tiny_config(epochs=2, **change), run, resume=True)
+
+
+def test_allowed_changes_are_taken_up_and_named(tmp_path: Path) -> None:
+    run = fit(tmp_path / "run", tiny_config(epochs=1))
+    changed = tiny_config(epochs=2, lr=0.0005, parts={"optimizer": {"beta1": 0.5}})
+    heard: list[str] = []
+    report = Silent()
+    report.message = heard.append  # type: ignore[method-assign]
+    train(changed, run, resume=True, allow_changes=True, report=report)
+    assert len(rows_of(run)) == 2
+    assert read_header(run.last).about["config"]["lr"] == 0.0005
+    assert [line for line in heard if "as allowed" in line] == [
+        "going on with other settings, as allowed: --lr was 0.002, is 0.0005; "
+        "--set optimizer was {}, is {'beta1': 0.5}"
+    ]
+
+
+def test_a_changed_network_is_refused_even_if_changes_are_allowed(tmp_path: Path) -> None:
+    run = fit(tmp_path / "run", tiny_config(epochs=1))
+    with pytest.raises(WeightsError, match="does not fit its run"):
+        train(tiny_config(epochs=2, width=8), run, resume=True, allow_changes=True)
 
 
 def test_other_data_are_refused_on_resume(tmp_path: Path, pairs_copy: tuple[Path, Path]) -> None:

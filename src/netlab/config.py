@@ -255,6 +255,21 @@ def flag_of(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def changes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    """The settings that keep a resumed run from ending as it would have, with both values.
+
+    Args:
+        old, new: `TrainConfig.to_dict` of the run and of what is to go on.
+    """
+    pairs = [(flag_of(k), old.get(k), new[k]) for k in new if k != "parts"]
+    pairs += [
+        (f"--set {kind}", old.get("parts", {}).get(kind, {}), new["parts"].get(kind, {}))
+        for kind in sorted({*old.get("parts", {}), *new["parts"]})
+    ]
+    free = {flag_of(name) for name in FREE_ON_RESUME}
+    return [f"{name} was {a}, is {b}" for name, a, b in pairs if a != b and name not in free]
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, tuple):
         return list(value)

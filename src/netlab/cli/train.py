@@ -12,7 +12,7 @@ from netlab import registry
 from netlab.cli._flags import Debug, Json, flags_from, given
 from netlab.cli._report import TerminalReport, duration
 from netlab.cli._signals import StopSignal
-from netlab.config import FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of
+from netlab.config import MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import ConfigError, UsageError
 from netlab.rundir import RunDir, create_run, find_run
 from netlab.settings import Layer, merge, read_config_file, recipe, user_layers
@@ -29,6 +29,14 @@ def train(
     resume: Annotated[
         str | None, typer.Option(help="Go on with a run: its folder or last.", rich_help_panel=_RUN)
     ] = None,
+    allow_changes: Annotated[
+        bool,
+        typer.Option(
+            "--allow-changes",
+            help="Go on with other settings, no longer equal to the bit.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     preset_: Annotated[
         str | None,
         typer.Option("--preset", help="A named recipe (netlab list).", rich_help_panel=_RUN),
@@ -83,7 +91,10 @@ def train(
             raise UsageError(
                 "--resume goes on in the run's own folder: leave out --name, --run-dir"
             )
-        run, merged = _resumed(arch, resume, runs_dir, flags, (preset_, config, set_))
+        layers = user_layers(set_ or [], given(_asked(flags)))
+        run, merged = _resumed(arch, resume, runs_dir, layers, (preset_, config), allow_changes)
+    elif allow_changes:
+        raise UsageError("--allow-changes goes with --resume RUN")
     else:
         merged = _merged(arch, preset_, config, set_, flags)
         run = None
@@ -95,7 +106,7 @@ def train(
     if dry_run:
         _dry_run(merged, as_json=json_)
         return
-    _train(merged, run, runs_dir, run_dir, name, as_json=json_)
+    _train(merged, run, runs_dir, run_dir, name, as_json=json_, allow_changes=allow_changes)
 
 
 def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
@@ -127,6 +138,7 @@ def _train(
     name: str | None,
     *,
     as_json: bool,
+    allow_changes: bool,
 ) -> None:
     from netlab.engine.train import fit, prepare, settle
 
@@ -139,7 +151,14 @@ def _train(
         report.message(f"run folder {run.path}")
         report.log_to(run.log)
         with stop:
-            best = fit(trainer, state, run, command=_command(), resume=resume)
+            best = fit(
+                trainer,
+                state,
+                run,
+                command=_command(),
+                resume=resume,
+                allow_changes=allow_changes,
+            )
         report.message(f"best epoch {best['epoch']}: {run.best}")
     if as_json:
         print(json.dumps({"run": str(run.path), "weights": str(run.best), "best": best}))
@@ -164,32 +183,35 @@ def _merged(
     return merge({}, recipe(arch, layers, preset_))
 
 
+def _asked(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags without those that leave the machine's settings as the run has them."""
+    return {k: v for k, v in flags.items() if not (k in MACHINE_FIELDS and v in _AUTO)}
+
+
 def _resumed(
     arch: str | None,
     which: str,
     runs_dir: Path,
-    flags: dict[str, Any],
+    layers: list[Layer],
     others: tuple[Any, ...],
+    allow_changes: bool,
 ) -> tuple[RunDir, TrainConfig]:
-    """The run to go on with and its config; only what cannot break equality may be given anew."""
+    """The run to go on with and its config; what breaks equality has to be allowed."""
     run = find_run(which, runs_dir)
     stored = merge({}, [read_config_file(run.config)])
     if any(others):
         raise UsageError(
-            "--resume takes its settings from the run: leave out --preset, --config and --set"
+            "--resume takes its settings from the run: leave out --preset and --config"
         )
-    flags = {k: v for k, v in flags.items() if not (k in MACHINE_FIELDS and v in _AUTO)}
-    changed = merge(stored.to_dict(), [Layer("flags", given(flags))])
-    old, new = stored.to_dict(), changed.to_dict()
-    refused = [
-        f"{flag_of(key)} is {old[key]} in the run, {new[key]} was given"
-        for key in given(flags)
-        if old[key] != new[key] and key not in FREE_ON_RESUME
-    ]
     if arch is not None and arch != stored.arch:
-        refused.append(f"the run trains {stored.arch}, not {arch}")
-    if refused:
-        raise UsageError(f"{run.path}: cannot be changed on resume: {'; '.join(refused)}")
+        raise UsageError(f"{run.path}: the run trains {stored.arch}, not {arch}")
+    changed = merge(stored.to_dict(), layers)
+    breaking = changes(stored.to_dict(), changed.to_dict())
+    if breaking and not allow_changes:
+        raise UsageError(
+            f"{run.path}: the run would no longer end as it would have: "
+            f"{'; '.join(breaking)}; to go on all the same, add --allow-changes"
+        )
     return run, changed
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from netlab.config import FREE_ON_RESUME, TrainConfig
+from netlab.config import TrainConfig, changes
 from netlab.engine.device import Machine
 from netlab.engine.weights import read_tensors, save_weights
 from netlab.errors import UsageError, WeightsError
@@ -111,20 +111,28 @@ class State:
         brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
         write_text(run.progress, json.dumps({"format": FORMAT, **brief}, indent=2) + "\n")
 
-    def restore(self, run: RunDir, config: TrainConfig) -> None:
+    def restore(
+        self, run: RunDir, config: TrainConfig, *, allow_changes: bool = False
+    ) -> list[str]:
         """Take up what `save` wrote.
+
+        Returns:
+            The settings that have changed since, on which equal bits depend.
 
         Raises:
             WeightsError: a state that is damaged or of another network.
-            UsageError: settings that have changed since, on which equal bits depend.
+            UsageError: such settings, where they are not allowed.
         """
         about = read_header(run.state).about
         # A setting that is younger than the state had the value that it now has by default.
         old, new = {**TrainConfig().to_dict(), **about.get("config", {})}, config.to_dict()
-        changed = [k for k in new if k not in FREE_ON_RESUME and old.get(k) != new[k]]
-        if changed:
-            said = "; ".join(f"{k} was {old.get(k)}, is {new[k]}" for k in changed)
-            raise UsageError(f"{run.config}: changed since the run was stopped: {said}")
+        changed = changes(old, new)
+        if changed and not allow_changes:
+            said = "; ".join(changed)
+            raise UsageError(
+                f"{run.config}: changed since the run was stopped: {said}; "
+                "to go on all the same, add --allow-changes"
+            )
         tensors = read_tensors(run.state)
         try:
             self.network.load_state_dict(_under("network.", tensors))
@@ -139,6 +147,7 @@ class State:
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise WeightsError(f"{run.state}: does not fit its run: {reason}") from error
+        return changed
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}

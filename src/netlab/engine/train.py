@@ -111,6 +111,7 @@ def train(
     report: Reporter | None = None,
     stopped: Callable[[], bool] = lambda: False,
     resume: bool = False,
+    allow_changes: bool = False,
 ) -> dict[str, Any]:
     """Train, or go on, to the last epoch: `settle`, `prepare` and `fit` in one.
 
@@ -121,6 +122,7 @@ def train(
         report: hears how it goes.
         stopped: asked after every batch; true saves the state and ends.
         resume: take up the saved state, if there is one.
+        allow_changes: also with settings that keep it from ending as it would have.
 
     Returns:
         The row of metrics.csv of the best epoch.
@@ -134,17 +136,26 @@ def train(
     trainer, state = prepare(config, machine, report, stopped)
     if not isinstance(run, RunDir):
         run = RunDir(Path(run)) if resume else create_run(Path(), "", Path(run))
-    return fit(trainer, state, run, command=command, resume=resume)
+    return fit(trainer, state, run, command=command, resume=resume, allow_changes=allow_changes)
 
 
 def fit(
-    trainer: Trainer, state: State, run: RunDir, *, command: str, resume: bool = False
+    trainer: Trainer,
+    state: State,
+    run: RunDir,
+    *,
+    command: str,
+    resume: bool = False,
+    allow_changes: bool = False,
 ) -> dict[str, Any]:
     """Train what `prepare` made to its last epoch; see `train`."""
     config = trainer.config
     if resume and run.state.is_file():
-        state.restore(run, config)
+        changed = state.restore(run, config, allow_changes=allow_changes)
         _check_resumed(trainer, state, run)
+        if changed:
+            said = "; ".join(changed)
+            trainer.report.message(f"going on with other settings, as allowed: {said}")
     else:
         state.progress.command, state.progress.data = command, _fingerprint(trainer)
     write_text(run.config, config.to_yaml())
