@@ -436,7 +436,12 @@ def test_the_adversary_is_the_distance_from_a_uniform_guess() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "more"), [*((name, {}) for name in HELPED), ("swap-class", {"realism": 1.0})]
+    ("name", "more"),
+    [
+        *((name, {}) for name in HELPED),
+        ("swap-class", {"realism": 1.0}),
+        ("swap-class", {"robust": 0.5}),
+    ],
 )
 def test_helpers_and_the_vae_learn_apart(name: str, more: dict[str, float]) -> None:
     step, term = step_of(), term_of(name, **more).train()
@@ -522,6 +527,28 @@ def test_swap_class_is_the_cross_entropy_of_the_asked_label() -> None:
     expected = -np.log([0.6 if k == 0 else 0.1 for k in step.wrong.tolist()]).mean()
     assert number(term(step)) == pytest.approx(expected, rel=1e-5)
     assert term.read(step.images).tolist() == [0] * 6
+
+
+def test_a_robust_reader_learns_on_pictures_that_it_reads_worse() -> None:
+    step, term = step_of(), term_of("swap-class", disturb=0.0, robust=0.5)
+    attacked = term._attacked(step.images, step)
+    moved = (attacked - step.images).flatten(1).norm(dim=1)
+    assert (moved <= 0.5 + 1e-5).all()
+    assert moved.unique().numel() == len(moved)  # each by a length of its own
+    term.eval()
+    read = [
+        nn.functional.cross_entropy(term.reader(x), step.labels) for x in (step.images, attacked)
+    ]
+    assert number(read[1]) > number(read[0])
+    assert all(p.grad is None for p in term.parameters())
+    before = {name: tensor.clone() for name, tensor in term.state_dict().items()}
+    step.generator.manual_seed(0)
+    found = term.train().helper_loss(step)
+    term.load_state_dict(before)
+    step.generator.manual_seed(0)
+    seen = term._attacked(term._seen(step.images, step), step)
+    expected = nn.functional.cross_entropy(term.reader(seen), step.labels)
+    torch.testing.assert_close(found, expected)
 
 
 def softplus(x: float) -> float:

@@ -19,13 +19,18 @@ class SwapClass(nn.Module):
     VAE, on real pictures with their true labels, and thrown away. With `realism` it also learns to
     tell real pictures from swapped ones, which the VAE is to prevent (Goodfellow et al.,
     "Generative Adversarial Nets", NIPS 2014, in the non-saturating form), so that a picture which
-    only fools it is not enough.
+    only fools it is not enough. With `robust` it learns on attacked pictures (Madry et al.,
+    "Towards Deep Learning Models Resistant to Adversarial Attacks", ICLR 2018, here with one
+    step): what changes the mind of such a network looks like the class to people and to other
+    networks (Santurkar et al., "Image Synthesis with a Single (Robust) Classifier", NeurIPS 2019).
 
     Args:
         classes: number of classes.
         channels: of the pictures.
         width: of the auxiliary network.
         realism: weight of swapped pictures passing for real ones; 0 is none.
+        robust: longest attack on the pictures that the auxiliary network learns on, as Euclidean
+            distance over all pixels in [0, 1]; 0 is none.
         disturb: share of what it sees that is blurred, noisy or shifted in the same way for real
             and swapped pictures, so that faint textures do not convince it.
         built: see `_contract.VaeTerm`.
@@ -41,11 +46,13 @@ class SwapClass(nn.Module):
         channels: int,
         width: int = 32,
         realism: float = 0.0,
+        robust: float = 0.0,
         disturb: float = 0.5,
         **built: Any,  # noqa: ARG002
     ) -> None:
         super().__init__()
-        self.classes, self.realism, self.disturb = classes, realism, disturb
+        self.classes, self.disturb = classes, disturb
+        self.realism, self.robust = realism, robust
         self.reader = Reader(channels, classes + (realism > 0), width)
 
     def forward(self, step: Any) -> Tensor:
@@ -60,6 +67,8 @@ class SwapClass(nn.Module):
     def helper_loss(self, step: Any) -> Tensor:
         """A `VaeStep` to the auxiliary network's own cross-entropies, in nats."""
         seen = self._seen(step.images, step)
+        if self.robust:
+            seen = self._attacked(seen, step)
         if not self.realism:
             return F.cross_entropy(self.reader(seen), step.labels)
         # In one batch, so that batch norm sees the mixture that its running statistics describe.
@@ -73,6 +82,17 @@ class SwapClass(nn.Module):
         with frozen(self.reader):
             logits: Tensor = self.reader(pictures)[:, : self.classes]
         return logits.argmax(dim=1)
+
+    def _attacked(self, pictures: Tensor, step: Any) -> Tensor:
+        """Pictures (B, C, S, S), each moved by up to `robust` to where its label is read worst."""
+        pictures = pictures.detach().requires_grad_()
+        with frozen(self.reader):
+            logits = self.reader(pictures)[:, : self.classes]
+        loss = F.cross_entropy(logits, step.labels, reduction="sum")
+        (slope,) = torch.autograd.grad(loss, pictures)
+        way = F.normalize(slope.flatten(1), dim=1).view_as(pictures)
+        length = torch.rand(len(pictures), 1, 1, 1, generator=step.generator).to(way)
+        return (pictures + self.robust * length * way).detach()
 
     def _seen(self, pictures: Tensor, step: Any) -> Tensor:
         return disturb_alike(pictures, self.disturb, step.generator)
