@@ -1,6 +1,7 @@
 """Conditional VAE: its parts keep their contracts, its terms have the values of their formulas."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 from typing import Any
@@ -285,9 +286,37 @@ def test_a_step_encodes_and_decodes_once_for_all_terms() -> None:
             return call(*args)
 
         setattr(step.network, name, counted)
-    for term in (term_of(name) for name in ("bce", "kl", "adversary", "swap-class")):
+    terms = [term_of(name) for name in ("bce", "kl", "adversary", "swap-class")]
+    for term in terms:
         term(step)
     assert sorted(calls) == ["decode", "decode", "encode"]  # under the true label, and a wrong one
+    calls.clear()
+    together = replace(step, swaps=True)
+    for term in terms:
+        term(together)
+    assert sorted(calls) == ["decode", "encode"]
+
+
+def test_batch_norm_is_in_use_what_it_was_in_training() -> None:
+    """Its running statistics describe both kinds of pictures, and the encoder real ones alone."""
+    step = replace(step_of(count=64), swaps=True)
+    network = step.network
+    for norm in (m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)):
+        norm.momentum = 1.0
+    with torch.no_grad():
+        trained, _ = step.output, step.swapped
+        mean, again = step.posterior.mean, step.swapped_posterior.mean
+        assert network.training
+        network.eval()
+        used = [network.decode(step.z, w) for w in (step.true_weights, step.wrong_weights)]
+        # the running variance is unbiased, that of the batch is not
+        close = {"rtol": 0.05, "atol": 0.02}
+        torch.testing.assert_close(used[0], trained, **close)
+        torch.testing.assert_close(step.likelihood.picture(used[1]), step.swapped, **close)
+        torch.testing.assert_close(
+            network.encode(step.images, step.true_weights).mean, mean, **close
+        )
+        torch.testing.assert_close(network.encode(step.swapped, step.wrong_weights).mean, again)
 
 
 @given(st.integers(2, 12), st.integers(0, 1000))

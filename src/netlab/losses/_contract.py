@@ -34,6 +34,8 @@ class VaeTerm(Protocol):
     tasks: ClassVar[tuple[str, ...]]
     adversarial: ClassVar[bool]
     """Whether it measures against a network that is learning: its value is then no score."""
+    swaps: ClassVar[bool]
+    """Whether it looks at pictures under the wrong label."""
 
     def __call__(self, step: Any) -> Tensor:
         """A `_vae_step.VaeStep` to a scalar in nats: a sum over pixels, the mean over the batch."""

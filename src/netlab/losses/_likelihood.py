@@ -14,6 +14,7 @@ class Likelihood(nn.Module):
 
     tasks: ClassVar[tuple[str, ...]] = ("conditional-vae",)
     adversarial: ClassVar[bool] = False
+    swaps: ClassVar[bool] = False
     numbers: ClassVar[int] = 1
     """Numbers that the decoder gives for each pixel and channel."""
     levels: ClassVar[bool] = False

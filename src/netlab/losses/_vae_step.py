@@ -29,6 +29,9 @@ class VaeStep:
     """Share of the run that is behind, 0 to 1."""
     generator: torch.Generator | None = None
     """What the noise comes from; None is the global one."""
+    swaps: bool = False
+    """Whether pictures under the wrong label will be asked for; they are then decoded in one batch
+    with the others, so that batch norm's running statistics describe what it sees."""
 
     @cached_property
     def true_weights(self) -> Tensor:
@@ -54,18 +57,36 @@ class VaeStep:
     @cached_property
     def output(self) -> Tensor:
         """The likelihood's parameters under the true label, (B, out, S, S)."""
-        decoded: Tensor = self.network.decode(self.z, self.true_weights)
-        return decoded
+        return self._decoded[0]
 
     @cached_property
     def swapped(self) -> Tensor:
         """The pictures under the wrong label, (B, C, S, S) in [0, 1]."""
-        return self.likelihood.picture(self.network.decode(self.z, self.wrong_weights))
+        alone = not self.swaps
+        decoded = self.network.decode(self.z, self.wrong_weights) if alone else self._decoded[1]
+        return self.likelihood.picture(decoded)
 
     @cached_property
     def swapped_posterior(self) -> Any:
-        """q(z | x', y') of the swapped pictures under their new label."""
-        return self.network.encode(self.swapped, self.wrong_weights)
+        """q(z | x', y') of the swapped pictures under their new label, as in use.
+
+        With the running statistics of batch norm, which are those of real pictures.
+        """
+        trained = self.network.training
+        self.network.eval()
+        try:
+            return self.network.encode(self.swapped, self.wrong_weights)
+        finally:
+            self.network.train(trained)
+
+    @cached_property
+    def _decoded(self) -> tuple[Tensor, ...]:
+        """What z is decoded to under the true labels and, if there will be swaps, the wrong."""
+        if not self.swaps:
+            return (self.network.decode(self.z, self.true_weights),)
+        weights = torch.cat([self.true_weights, self.wrong_weights])
+        both: Tensor = self.network.decode(self.z.repeat(2, 1), weights)
+        return both.chunk(2)
 
 
 def draw_wrong(labels: Tensor, classes: int, generator: torch.Generator | None = None) -> Tensor:

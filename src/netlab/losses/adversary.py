@@ -31,6 +31,7 @@ class Adversary(nn.Module):
 
     tasks: ClassVar[tuple[str, ...]] = ("conditional-vae",)
     adversarial: ClassVar[bool] = True
+    swaps: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ class LatentCycle(nn.Module):
 
     tasks: ClassVar[tuple[str, ...]] = ("conditional-vae",)
     adversarial: ClassVar[bool] = False
+    swaps: ClassVar[bool] = True
 
     def __init__(self, **built: Any) -> None:  # noqa: ARG002
         super().__init__()

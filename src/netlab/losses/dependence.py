@@ -32,6 +32,7 @@ class Dependence(nn.Module):
 
     tasks: ClassVar[tuple[str, ...]] = ("conditional-vae",)
     adversarial: ClassVar[bool] = False
+    swaps: ClassVar[bool] = False
     directions: Tensor
     phases: Tensor
     moments: Tensor

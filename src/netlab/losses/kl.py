@@ -25,6 +25,7 @@ class KL(nn.Module):
 
     tasks: ClassVar[tuple[str, ...]] = ("conditional-vae",)
     adversarial: ClassVar[bool] = False
+    swaps: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -13,7 +13,7 @@ from netlab.registry import register
 
 @register("loss")
 class SwapClass(nn.Module):
-    """Cross-entropy, in nats, of reading swapped pictures as the asked label.
+    """Cross-entropy, in nats beyond `enough`, of reading swapped pictures as the asked label.
 
     The auxiliary classifier of Odena, Olah, Shlens, "AC-GAN", ICML 2017: it is trained beside the
     VAE, on real pictures with their true labels, and thrown away. With `realism` it also learns to
@@ -31,6 +31,8 @@ class SwapClass(nn.Module):
         realism: weight of swapped pictures passing for real ones; 0 is none.
         robust: longest attack on the pictures that the auxiliary network learns on, as Euclidean
             distance over all pixels in [0, 1]; 0 is none.
+        enough: nats at which a picture is convincing; pushing it further makes it no more like its
+            class, it only fools the auxiliary network.
         disturb: share of what it sees that is blurred, noisy or shifted in the same way for real
             and swapped pictures, so that faint textures do not convince it.
         built: see `_contract.VaeTerm`.
@@ -38,6 +40,7 @@ class SwapClass(nn.Module):
 
     tasks: ClassVar[tuple[str, ...]] = ("conditional-vae",)
     adversarial: ClassVar[bool] = True
+    swaps: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -47,19 +50,21 @@ class SwapClass(nn.Module):
         width: int = 32,
         realism: float = 0.0,
         robust: float = 0.0,
+        enough: float = 0.0,
         disturb: float = 0.5,
         **built: Any,  # noqa: ARG002
     ) -> None:
         super().__init__()
         self.classes, self.disturb = classes, disturb
-        self.realism, self.robust = realism, robust
+        self.realism, self.robust, self.enough = realism, robust, enough
         self.reader = Reader(channels, classes + (realism > 0), width)
 
     def forward(self, step: Any) -> Tensor:
         """A `VaeStep` to a scalar that only the VAE learns from."""
         with frozen(self.reader):
             logits = self.reader(self._seen(step.swapped, step))
-        loss = F.cross_entropy(logits[:, : self.classes], step.wrong)
+        read = F.cross_entropy(logits[:, : self.classes], step.wrong, reduction="none")
+        loss: Tensor = F.relu(read - self.enough).mean()
         if self.realism:
             loss = loss + self.realism * F.softplus(-logits[:, self.classes]).mean()
         return loss

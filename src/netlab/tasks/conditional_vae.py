@@ -54,6 +54,7 @@ class ConditionalVae(LabelledTask):
         self.likelihood = build_likelihood(config, channels)
         terms: Any = self.criterion.terms.values()
         self.last_is_best = any(term.adversarial for term in terms)
+        self.swaps = any(term.swaps for term in terms)
 
     @staticmethod
     def check(config: TrainConfig) -> None:
@@ -118,9 +119,8 @@ class ConditionalVae(LabelledTask):
         """One pass over a batch, with a wrong label drawn for each picture."""
         images, labels = batch
         wrong = draw_wrong(labels, len(self.classes), generator)
-        return VaeStep(
-            network, self.likelihood, images, labels, wrong, len(self.classes), done, generator
-        )
+        known = (images, labels, wrong, len(self.classes), done, generator)
+        return VaeStep(network, self.likelihood, *known, swaps=self.swaps)
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...], done: float) -> Loss:
         """Forward pass and loss of a batch; helpers learn beside, from what the pass made."""
