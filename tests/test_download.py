@@ -1,21 +1,26 @@
-"""Downloads through torchvision, from a server on this machine, with made-up archives."""
+"""Downloads, from a server on this machine, with made-up archives."""
 
 import functools
+import gzip
 import hashlib
 import importlib
+import math
 import tarfile
 import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from netlab.cli._data import ensure_data
+from netlab.cli.download import download
 from netlab.data._contract import DataRequest
+from netlab.data.mnist import Mnist
 from netlab.data.pets import Pets
-from netlab.errors import DataError, WorkFailed
+from netlab.errors import DataError, UsageError, WorkFailed
+from netlab.rundir import locked
 from tests.conftest import mend_torchvision, tiny_config
 
 
@@ -87,6 +92,160 @@ def test_a_wrong_sum_is_one_line(
     with pytest.raises(WorkFailed, match="could not be downloaded") as caught:
         Pets().download(tmp_path / "new")
     assert "\n" not in str(caught.value)
+
+
+class Broken(SimpleHTTPRequestHandler):
+    """Sends half of what is asked for, twice, and then the rest; knows Range, or does not."""
+
+    left: ClassVar[int] = 2
+    ranges: ClassVar[bool] = True
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        data = Path(self.translate_path(self.path)).read_bytes()
+        wanted = self.headers.get("Range", "")
+        type(self).asked.append(wanted)
+        start = int(wanted[6:-1]) if wanted and self.ranges else 0
+        self.send_response(206 if start else 200)
+        rest = data[start:]
+        self.send_header("Content-Length", str(len(rest)))
+        self.end_headers()
+        if self.left:
+            type(self).left -= 1
+            rest = rest[: len(rest) // 2]
+        self.wfile.write(rest)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_download_that_breaks_off_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranges: bool
+) -> None:
+    mend_torchvision()
+    served = tmp_path / "served"
+    served.mkdir()
+    resources = []
+    for stem, shape in (("images-idx3", (20, 28, 28)), ("labels-idx1", (20,))):
+        for part in ("train", "t10k"):
+            raw = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
+            raw += bytes(i % 10 for i in range(math.prod(shape)))
+            name = f"{part}-{stem}-ubyte.gz"
+            (served / name).write_bytes(gzip.compress(raw))
+            sum_ = hashlib.md5((served / name).read_bytes(), usedforsecurity=False).hexdigest()
+            resources.append((name, sum_))
+    datasets = importlib.import_module("torchvision.datasets")
+    monkeypatch.setattr(datasets.MNIST, "resources", resources)
+    for name, value in (("left", 2), ("ranges", ranges), ("asked", [])):
+        monkeypatch.setattr(Broken, name, value)
+    folder = tmp_path / "data"
+    handler = functools.partial(Broken, directory=str(served))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        monkeypatch.setenv("NETLAB_MIRROR", f"http://127.0.0.1:{server.server_port}/")
+        Mnist().download(folder)
+        count = len(Broken.asked)
+        Mnist().download(folder)  # all there: nothing is asked for
+        assert len(Broken.asked) == count
+        server.shutdown()
+        thread.join()
+    half = (served / resources[0][0]).stat().st_size // 2
+    assert Broken.asked[:2] == ["", f"bytes={half}-"]
+    assert count == 6
+    assert len(Mnist().load(DataRequest(split="test", image_size=28, data_dir=folder))) == 20
+    assert not list(folder.rglob("*.part"))
+
+
+@pytest.mark.parametrize("left", [b"not what it was", b"x" * 10**6])
+def test_a_damaged_part_is_fetched_anew(
+    torchvision_pets: Any,
+    server: tuple[str, dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    left: bytes,
+) -> None:
+    """Shorter or longer than the file."""
+    point_to(torchvision_pets, server, monkeypatch)
+    place = tmp_path / "new" / "oxford-iiit-pet"
+    place.mkdir(parents=True)
+    (place / "images.tar.gz.part").write_bytes(left)
+    Pets().download(tmp_path / "new")
+    assert Pets().present(tmp_path / "new")
+
+
+def test_an_unpacking_that_broke_off_leaves_no_half_data_set(
+    torchvision_pets: Any,
+    server: tuple[str, dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    point_to(torchvision_pets, server, monkeypatch)
+    folder, extract = tmp_path / "new", tarfile.TarFile.extractall
+    calls = iter(range(3))
+
+    def dies(self: Any, path: Path, **how: Any) -> None:
+        extract(self, path, **how)
+        if next(calls) == 1:  # in the second archive
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tarfile.TarFile, "extractall", dies)
+    with pytest.raises(WorkFailed, match="No space left"):
+        Pets().download(folder)
+    assert not Pets().present(folder)
+    monkeypatch.setattr(tarfile.TarFile, "extractall", extract)
+    Pets().download(folder)
+    assert Pets().present(folder)
+    assert not list(folder.rglob("*.unpacking"))
+
+
+def test_damaged_data_are_mended_with_again(
+    torchvision_pets: Any,
+    server: tuple[str, dict[str, str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    point_to(torchvision_pets, server, monkeypatch)
+    folder = tmp_path / "new"
+    download("pets", folder)
+    picture = next((folder / "oxford-iiit-pet" / "images").iterdir())
+    whole = picture.read_bytes()
+    picture.write_bytes(whole[:100])
+    download("pets", folder)
+    assert picture.read_bytes() == whole[:100]
+    assert "--again" in capsys.readouterr().out
+    download("pets", folder, again=True)
+    assert picture.read_bytes() == whole
+
+
+def test_two_processes_do_not_fetch_into_one_folder(tmp_path: Path) -> None:
+    mend_torchvision()
+    with locked(tmp_path / ".mnist.lock", ""), pytest.raises(UsageError, match="another process"):
+        Mnist().download(tmp_path)
+
+
+def test_no_server_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mend_torchvision()
+    monkeypatch.setenv("NETLAB_MIRROR", "http://127.0.0.1:9")  # the discard port
+    with pytest.raises(WorkFailed, match=r"mnist could not be downloaded.*refused"):
+        Mnist().download(tmp_path / "data")
+
+
+def test_an_archive_does_not_write_outside_its_folder(
+    torchvision_pets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "data" / "oxford-iiit-pet"
+    place.mkdir(parents=True)
+    (tmp_path / "evil").write_text("evil")
+    with tarfile.open(place / "images.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "evil", arcname="../../../escaped")
+    sum_ = hashlib.md5((place / "images.tar.gz").read_bytes(), usedforsecurity=False).hexdigest()
+    monkeypatch.setattr(torchvision_pets, "_RESOURCES", (("http://x/images.tar.gz", sum_),))
+    with pytest.raises(WorkFailed, match="outside the destination"):
+        Pets().download(tmp_path / "data")
+    assert not (tmp_path / "escaped").exists()
 
 
 def test_nothing_is_fetched_unless_asked(tmp_path: Path) -> None:

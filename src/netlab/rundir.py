@@ -2,15 +2,17 @@
 
 import contextlib
 import csv
+import errno
 import io
 import os
 import re
+import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from netlab.errors import UsageError, WorkFailed
 
@@ -47,6 +49,19 @@ class RunDir:
     def state(self) -> Path:
         """All that resume needs."""
         return self.path / "state.safetensors"
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keep other processes out of this folder; see `locked`."""
+        taken = (
+            f"{self.path}: another process is training in this folder; "
+            "wait for it, stop it, or choose another --run-dir"
+        )
+        return locked(self.path / ".lock", taken)
+
+    @property
+    def older_state(self) -> Path:
+        """The state saved before, for the day on which the newest is damaged."""
+        return self.path / "state-before.safetensors"
 
     @property
     def progress(self) -> Path:
@@ -112,10 +127,43 @@ def find_run(which: str, runs_dir: Path) -> RunDir:
     raise UsageError(f"{which} is no run folder (no config.yaml in it); runs are in {runs_dir}")
 
 
-def replace_file(path: Path, write: Callable[[Path], object]) -> None:
+@contextlib.contextmanager
+def locked(path: Path, taken: str) -> Iterator[None]:
+    """Keep other processes out; the lock ends with the process, however that ends.
+
+    Args:
+        path: the lock's file, which stays.
+        taken: what to say when another process has it.
+
+    Raises:
+        UsageError: another process has it.
+        WorkFailed: the folder cannot be written to.
+    """
+    try:
+        handle = path.open("a")
+    except OSError as error:
+        raise WorkFailed(f"{path}: cannot be written ({error.strerror})") from error
+    with handle:
+        if not _lock(handle):
+            raise UsageError(taken)
+        yield
+
+
+def remove_parts(run: RunDir) -> None:
+    """Remove files that a killed process left half-written; only under the run's lock."""
+    for part in run.path.rglob(".*.part"):
+        part.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, write: Callable[[Path], object], *, keep: Path | None = None) -> None:
     """Let `write` fill a temporary file beside `path`, sync it, and rename it to `path`.
 
     Readers see the old file or the new one, never half of one.
+
+    Args:
+        path: what to replace.
+        write: fills the file that it is given.
+        keep: where the old file goes, instead of nowhere.
 
     Raises:
         WorkFailed: the file cannot be written (disk full, read-only folder).
@@ -124,7 +172,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     try:
         write(part)
         with part.open("rb+") as handle:
-            os.fsync(handle.fileno())
+            _sync(handle.fileno())
+        if keep is not None and path.exists():
+            path.replace(keep)
         part.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
@@ -133,9 +183,9 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         part.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
+def write_bytes(path: Path, data: bytes, *, keep: Path | None = None) -> None:
     """Write a whole file, or none (see `replace_file`)."""
-    replace_file(path, lambda part: part.write_bytes(data))
+    replace_file(path, lambda part: part.write_bytes(data), keep=keep)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -196,6 +246,33 @@ def _make(path: Path, *, new: bool = False) -> None:
         if new and path.is_dir():
             raise FileExistsError(path) from error
         raise UsageError(f"{path}: cannot be made ({error.strerror}); choose another") from error
+
+
+def _lock(handle: IO[str]) -> bool:
+    """Whether the lock was free; it is held until `handle` is closed."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # Any other fault is a file system without locks: better unguarded than unusable.
+        return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)
+    return True
+
+
+def _sync(handle: int) -> None:
+    if sys.platform == "darwin":  # where fsync leaves the drive's own memory alone
+        import fcntl
+
+        with contextlib.suppress(OSError):  # not on every file system
+            fcntl.fcntl(handle, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(handle)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -15,6 +15,9 @@ def download(
     data_dir: Annotated[
         Path | None, typer.Option(help="Where to (default: $NETLAB_DATA, then ./data).")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also if it is there, to mend what is damaged.")
+    ] = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
     """Fetch a data set from its owners, with checked sums."""
@@ -25,8 +28,8 @@ def download(
     from netlab.data._files import data_dir as resolve
 
     folder = resolve(data_dir)
-    if found.present(folder):
-        print(f"{dataset}: already in {folder}")
+    if found.present(folder) and not again:
+        print(f"{dataset}: already in {folder}; --again checks and mends it")
         return
     found.download(folder)
     print(f"{dataset}: in {folder}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.data._contract import DataRequest, LabelledSet, Target
-from netlab.data._download import fetch
+from netlab.data._download import Archive, fetch
 from netlab.data._files import data_dir
 from netlab.data._labelled import (
     OFFICIAL,
@@ -32,7 +32,7 @@ SIDE = 32
 
 _PIXELS = 3 * SIDE * SIDE
 _KEYS = ("batch_label", "labels", "data", "filenames")
-_AGAIN = "fetch it again with netlab download cifar10"
+_AGAIN = "fetch it again with netlab download cifar10 --again"
 _SUMS = {
     "data_batch_1": "c99cafc152244af753f735de768cd75f",
     "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
@@ -74,19 +74,18 @@ class Cifar10:
         return any(not _missing(root, layout) for layout, root in _candidates(folder))
 
     def download(self, folder: Path) -> None:
-        """Fetch, check and unpack the Python archive with torchvision.
+        """Fetch, check and unpack the Python archive.
 
         Raises:
             WorkFailed: no network, a wrong sum, or no room.
         """
 
-        def start(datasets: Any) -> None:
-            found = datasets.CIFAR10  # its constructor would unpickle what it fetched
-            datasets.utils.download_and_extract_archive(
-                found.url, str(folder), filename=found.filename, md5=found.tgz_md5
-            )
+        def archives(datasets: Any) -> list[Archive]:
+            found = datasets.CIFAR10
+            place = folder / found.filename
+            return [Archive(place, (found.url,), found.tgz_md5, unpacked=folder)]
 
-        fetch("cifar10", folder, start)
+        fetch("cifar10", folder, archives)
 
 
 def read_records(path: Path) -> Numbers:
@@ -219,7 +218,7 @@ def _found(base: Path) -> tuple[_Layout, Path]:
         if len(missing) < len(layout.needs):
             raise DataError(
                 f"{root}: only half of the CIFAR-10 data, {listing(missing)} missing; "
-                "fetch them again with netlab download cifar10"
+                "fetch them again with netlab download cifar10 --again"
             )
     raise DataError(
         f"no CIFAR-10 data in {base}: name their folder with --data-dir or NETLAB_DATA, "

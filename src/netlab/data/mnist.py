@@ -5,13 +5,13 @@ import gzip
 import math
 import zlib
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netlab.data._contract import DataRequest, LabelledSet, Target
-from netlab.data._download import fetch
+from netlab.data._download import Archive, fetch
 from netlab.data._files import data_dir
 from netlab.data._labelled import Numbers, Official, from_numbers
 from netlab.errors import DataError, listing
@@ -25,7 +25,7 @@ _STEMS: dict[Official, str] = {"train": "train", "test": "t10k"}
 _IMAGES, _LABELS = 3, 1  # dimensions
 _MOST = 1_000_000  # pictures; the largest set in this form has 814,255
 _DENSEST = 1032  # bytes that one byte of a gz stream can unpack to
-_AGAIN = "fetch it again with netlab download mnist"
+_AGAIN = "fetch it again with netlab download mnist --again"
 
 
 @register("dataset")
@@ -50,12 +50,22 @@ class Mnist:
         return any(not _missing(_found(folder / place)) for place in _PLACES)
 
     def download(self, folder: Path) -> None:
-        """Fetch, check and unpack the idx files with torchvision.
+        """Fetch and check the idx files; they stay packed, and stand in for plain ones.
 
         Raises:
             WorkFailed: no network, a wrong sum, or no room.
         """
-        fetch("mnist", folder, lambda datasets: datasets.MNIST(str(folder), download=True))
+
+        def archives(datasets: Any) -> list[Archive]:
+            found, place = datasets.MNIST, folder / "MNIST" / "raw"
+            return [
+                Archive(place / name, tuple(mirror + name for mirror in found.mirrors), md5)
+                for name, md5 in found.resources
+            ]
+
+        fetch("mnist", folder, archives)
+        for packed in (folder / "MNIST" / "raw").glob("*.gz"):
+            packed.with_suffix("").unlink(missing_ok=True)
 
 
 def read_idx(path: Path, dimensions: int) -> NDArray[np.uint8]:
@@ -141,7 +151,7 @@ def _read(files: dict[str, Path], part: Official) -> Numbers:
     if len(images) != len(labels):
         raise DataError(
             f"{images_file} has {len(images)} pictures, {labels_file.name} {len(labels)} labels; "
-            "fetch both again with netlab download mnist"
+            "fetch both again with netlab download mnist --again"
         )
     if len(labels) and labels.max() >= len(CLASSES):
         raise DataError(f"{labels_file}: has the label {labels.max()}, expected 0 to 9; {_AGAIN}")
@@ -172,7 +182,7 @@ def _files(base: Path) -> dict[str, Path]:
         if len(_missing(found)) < len(found):
             raise DataError(
                 f"{folder}: only half of the MNIST data, {listing(_missing(found))} missing; "
-                "fetch them again with netlab download mnist"
+                "fetch them again with netlab download mnist --again"
             )
     raise DataError(
         f"no MNIST data in {base}: name their folder with --data-dir or NETLAB_DATA, "

@@ -1,10 +1,10 @@
 """Oxford-IIIT Pet: cats and dogs with pet, background and border (Parkhi et al. 2012)."""
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
-from netlab.data._download import fetch
+from netlab.data._download import Archive, fetch
 from netlab.data._files import data_dir
 from netlab.data._prepare import MaskRule, Pair, hashed_order, prepare
 from netlab.errors import DataError, listing
@@ -45,16 +45,21 @@ class Pets:
         return any((p / "annotations").is_dir() for p in (folder, folder / _FOLDER))
 
     def download(self, folder: Path) -> None:
-        """Fetch, check and unpack the owners' archives with torchvision.
+        """Fetch, check and unpack the owners' archives.
 
         Raises:
             WorkFailed: no network, a wrong sum, or no room.
         """
-        fetch(
-            "pets",
-            folder,
-            lambda datasets: datasets.OxfordIIITPet(str(folder), split="trainval", download=True),
-        )
+
+        def archives(datasets: Any) -> list[Archive]:
+            sources = datasets.OxfordIIITPet._RESOURCES
+            place = folder / _FOLDER
+            return [
+                Archive(place / url.rpartition("/")[2], (url,), md5, unpacked=place)
+                for url, md5 in sources
+            ]
+
+        fetch("pets", folder, archives)
 
 
 def _root(base: Path) -> Path:
@@ -70,7 +75,7 @@ def _root(base: Path) -> Path:
             if missing:
                 raise DataError(
                     f"{root}: only half of the Pets data, {listing(missing)} missing; "
-                    "fetch them again with netlab download pets"
+                    "fetch them again with netlab download pets --again"
                 )
             return root
     raise DataError(
