@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from netlab.data.class_folder import ClassFolder
+from netlab.engine.train import prepare, settle
 from netlab.errors import DataError
+from tests.conftest import tiny_labelled
 from tests.test_labelled import SPLITS, check_parts, load
 
 
@@ -24,6 +26,17 @@ def class_copy(tmp_path: Path) -> Path:
             image = Image.new("RGB", (20 + i, 16), (10 * i, 200 * label, 50))
             image.save(root / name / f"{i}{('.png', '.jpg', '.BMP')[i % 3]}")
     return root
+
+
+@pytest.mark.parametrize("arch", ["vae", "classifier"])
+def test_one_class_alone_is_refused(tmp_path: Path, arch: str) -> None:
+    """Found by tests/fuzz.py: the loss became nan."""
+    (tmp_path / "only").mkdir()
+    for index in range(12):
+        Image.new("L", (12, 12), 20 * index).save(tmp_path / "only" / f"{index}.png")
+    config = tiny_labelled(arch, dataset="class-folder", images=str(tmp_path), limit=None)
+    with pytest.raises(DataError, match="all of the class only; two classes or more are needed"):
+        prepare(*settle(config))
 
 
 def test_parts_of_a_folder_are_disjoint_and_complete(class_copy: Path) -> None:

@@ -706,3 +706,18 @@ def test_sources_of_both_kinds_can_be_cut(swapper: Swapper, digits: Any) -> None
         part: Source = source.part(slice(1, 3))
         assert len(part) == 2
         assert part.latents(swapper).shape == (2, 4)
+
+
+def test_a_list_of_an_earlier_call_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
+    """Found by tests/fuzz.py: a field beyond the limit of Python's csv."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "pictures.csv").write_text("a" * 200_000)
+    (out / "00000_3.png").write_text("mine")
+    with (
+        pytest.raises(UsageError, match=r"pictures\.csv: cannot be read \(field larger"),
+        PictureFolder(out, overwrite=True),
+    ):
+        pass
+    assert sorted(p.name for p in out.iterdir()) == ["00000_3.png", "pictures.csv"]
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]

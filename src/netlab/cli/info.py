@@ -32,8 +32,12 @@ def info(
         document = {"file": str(path), "bytes": header.bytes, "weights": header.weights}
         print(json.dumps({**document, **header.about}, ensure_ascii=False))
         return
+    try:
+        lines = _lines(header)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: its description of itself is damaged ({error})") from error
     print(path)
-    for name, text in _lines(header):
+    for name, text in lines:
         print(f"  {name:<12} {text}")
 
 

@@ -40,6 +40,7 @@ class PictureFolder:
             raise UsageError(f"{path} is not empty: choose another folder or add --overwrite")
         if full and not (path / LIST).is_file():
             raise UsageError(f"{path} holds other files, but no {LIST}: choose another folder")
+        self.old = self._listed() if full else []
         whole = path.resolve()  # a path such as . has no name
         self.part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
 
@@ -95,9 +96,17 @@ class PictureFolder:
 
     def _clear(self) -> None:
         """Remove the pictures that the list of an earlier call names; nothing else."""
-        with (self.path / LIST).open(newline="", encoding="utf-8", errors="replace") as file:
-            old = [row.get("file") or "" for row in csv.DictReader(file)]
         (self.path / LIST).unlink()
-        for name in old:
-            if re.fullmatch(r"\d{5,}_[\w-]+\.png", name):
-                (self.path / name).unlink(missing_ok=True)
+        for name in self.old:
+            (self.path / name).unlink(missing_ok=True)
+
+    def _listed(self) -> list[str]:
+        """The pictures that an earlier call wrote."""
+        try:
+            with (self.path / LIST).open(newline="", encoding="utf-8", errors="replace") as file:
+                names = [row.get("file") or "" for row in csv.DictReader(file)]
+        except (OSError, csv.Error) as error:
+            raise UsageError(
+                f"{self.path / LIST}: cannot be read ({error}); choose another folder"
+            ) from error
+        return [name for name in names if re.fullmatch(r"\d{5,}_[\w-]+\.png", name)]

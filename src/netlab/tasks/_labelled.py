@@ -13,9 +13,11 @@ from netlab import registry
 from netlab.config import TrainConfig
 from netlab.data._augment import STRENGTHS, augment
 from netlab.data._contract import LabelledSet, Split
-from netlab.errors import ConfigError, DataError
+from netlab.errors import ConfigError, DataError, listing
 from netlab.losses._sum import WeightedSum
 from netlab.tasks._parts import data_request, scored_config, to_unit
+
+_FEWEST = 2  # classes
 
 Place = Callable[[Tensor], Tensor]
 """Moves a tensor to the device of the network."""
@@ -121,7 +123,16 @@ class LabelledTask:
 
     @classmethod
     def create(cls, config: TrainConfig, train: LabelledSet) -> Self:
-        """The task for a config, fitted to its training part."""
+        """The task for a config, fitted to its training part.
+
+        Raises:
+            DataError: pictures of one class alone.
+        """
+        if len(train.classes) < _FEWEST:
+            raise DataError(
+                f"{config.dataset}: its pictures are all of the class {listing(train.classes)}; "
+                "two classes or more are needed"
+            )
         return cls(config, train.classes, train.images.shape[-1], train.mirrors)
 
     @classmethod
