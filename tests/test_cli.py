@@ -92,6 +92,20 @@ def test_version_and_list(tmp_path: Path) -> None:
     assert {"maxpool", "strided"} <= {row["name"] for row in table["encoder"]}
 
 
+@pytest.mark.parametrize("harm", [{"classes": [["x"]]}, {"metrics": "x"}, {"input": None}])
+def test_info_of_a_description_of_wrong_types_is_one_line(
+    runs: Path, tmp_path: Path, harm: dict[str, object]
+) -> None:
+    """Found by tests/fuzz.py."""
+    from netlab.engine.weights import read_tensors, save_weights
+    from netlab.header import read_header
+
+    path = next(runs.glob("runs/*/best.safetensors"))
+    save_weights(tmp_path / "w.safetensors", read_tensors(path), read_header(path).about | harm)
+    done = netlab("info", "w.safetensors", cwd=tmp_path)
+    assert "w.safetensors: its description of itself is damaged" in one_line(done, 2)
+
+
 def test_info_describes_weights_without_torch(runs: Path) -> None:
     told = netlab("info", "last", cwd=runs)
     assert b"maxpool + conv + transpose" in told.stdout

@@ -3,8 +3,10 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -628,3 +630,30 @@ def test_outputs_named_by_a_shell_s_pattern_are_left_out(
     assert [item.path for item in find_inputs(both)] == [photo]
     again = [both[1]] * 2
     assert len(find_inputs(again)) == 1, "named alone, it is taken"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
+def test_a_thousand_pictures_some_damaged_killed_half_way_and_finished(
+    weights: Path, tmp_path: Path
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    for index in range(1000):
+        path = jpeg(folder / f"{index:04}.jpg", width=20, height=16, seed=index)
+        if index % 20 == 7:
+            path.write_bytes(path.read_bytes()[: 100 + index % 3])
+    words = ["predict-mask", "in", "--out", "out", "--weights", str(weights), "--skip-done"]
+    command = [sys.executable, "-m", "netlab", *words]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+        while len(list(out.glob("*.png"))) < 200:
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    done = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
+    assert 200 <= len(done) < 950
+    assert all(opened(path).size == (20, 16) for path in done)  # whole, or not there
+    rest = netlab(*words[1:], cwd=tmp_path)
+    assert rest.returncode == 1
+    assert len(list(out.glob("*.png"))) == 950
+    assert all(path.stat().st_mtime_ns == time_ for path, time_ in done.items())
+    named = re.findall(r"^.*in/(\d{4})\.jpg: .+$", rest.stderr.decode(), re.MULTILINE)
+    assert sorted(named) == [f"{i:04}" for i in range(7, 1000, 20)]

@@ -241,6 +241,22 @@ def test_other_data_are_refused_on_resume(tmp_path: Path, pairs_copy: tuple[Path
         train(TrainConfig(**{**config.to_dict(), "epochs": 2}), run, resume=True)
 
 
+@pytest.mark.parametrize("which", [0, 1])
+def test_data_that_look_different_are_refused_on_resume(
+    tmp_path: Path, pairs_copy: tuple[Path, Path], which: int
+) -> None:
+    images, masks = pairs_copy
+    config = tiny_config(
+        dataset="pairs", images=str(images), masks=str(masks), epochs=1, limit=None
+    )
+    run = fit(tmp_path / "run", config)
+    changed = sorted(pairs_copy[which].iterdir())[0]
+    with Image.open(changed) as image:
+        image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(changed)
+    with pytest.raises(DataError, match="not those that the run was started on"):
+        train(TrainConfig(**{**config.to_dict(), "epochs": 2}), run, resume=True)
+
+
 def test_the_command_that_started_a_run_stays_with_it(tmp_path: Path) -> None:
     run = fit(tmp_path / "run", tiny_config(epochs=1), command="netlab train unet")
     train(tiny_config(epochs=2), run, resume=True, command="netlab train --resume run")

@@ -73,9 +73,9 @@ def option(
 
 
 MACHINE_FIELDS = ("device", "precision", "threads")
-FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop")
-"""Fields that may be given anew on resume: places, and the length, on which no finished step
-depends. A longer run stretches the schedule from there on."""
+FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop", "save_every", "on_nan")
+"""Fields that may be given anew on resume: places, the length, and what is done beside the steps;
+no finished step depends on them. A longer run stretches the schedule from there on."""
 
 _NETWORK, _DATA, _OPTIM, _MACHINE = "Network", "Data", "Optimisation", "Machine"
 
@@ -200,6 +200,16 @@ class TrainConfig:
         "stop after this many epochs without a better validation score; 0 is never",
         group=_OPTIM,
         minimum=0,
+    )
+    save_every: int = option(
+        60, "seconds between saves of the state within an epoch", group=_OPTIM, minimum=1
+    )
+    on_nan: str = option(
+        "stop",
+        "when loss or gradient is no number: stop; skip the batch; or rollback to the saved state "
+        "at half the rate",
+        group=_OPTIM,
+        choices=("stop", "skip", "rollback"),
     )
     seed: int = option(
         0,

@@ -60,6 +60,20 @@ class Interrupted(NetlabError):
     exit_code = ExitCode.INTERRUPTED
 
 
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "alloc_failed",
+)
+
+
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error, of Python or of torch on any device, says that memory has run out."""
+    return isinstance(error, MemoryError) or any(s in str(error).lower() for s in _NO_MEMORY)
+
+
 def listing(names: Sequence[str], limit: int = 5) -> str:
     """Join names for a message, at most `limit` of them, with a count of the rest.
 

@@ -50,7 +50,7 @@ class TerminalReport:
     def log_to(self, log: Path) -> None:
         """Append what was said so far, and from now on all, to a file."""
         self.log = log
-        with log.open("a", encoding="utf-8") as file:
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in self.said)
         self.said = []
 

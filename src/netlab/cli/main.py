@@ -17,7 +17,7 @@ from netlab.cli.list import list_components
 from netlab.cli.predict_mask import predict_mask
 from netlab.cli.swap_label import swap_label
 from netlab.cli.train import train
-from netlab.errors import ExitCode, NetlabError
+from netlab.errors import ExitCode, NetlabError, out_of_memory
 
 app = typer.Typer(
     name="netlab",
@@ -34,9 +34,6 @@ app.command("swap-label")(swap_label)
 app.command("list")(list_components)
 app.command("info")(info)
 app.command("download")(download)
-
-
-_NO_MEMORY = ("out of memory", "can't allocate memory", "cannot allocate memory")
 
 
 def _show_version(wanted: bool) -> None:
@@ -66,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         code = app(words, standalone_mode=False)
     except Exception as error:
-        code = _explain(error, debug="--debug" in words)
+        code = explain(error, debug="--debug" in words)
     except KeyboardInterrupt:
         code = _say("interrupted", ExitCode.INTERRUPTED)
     sys.stderr.flush()
@@ -77,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     sys.exit(int(code or 0))
 
 
-def _explain(error: Exception, *, debug: bool) -> int:
+def explain(error: Exception, *, debug: bool) -> int:
+    """Say on stderr, in one line, what went wrong; the exit code for it."""
     if isinstance(error, BrokenPipeError):
         return _closed_pipe()
     if isinstance(error, typer.Abort):
@@ -94,9 +92,11 @@ def _explain(error: Exception, *, debug: bool) -> int:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
         return _say(" ".join(words().split()) + hint, ExitCode.BAD_INPUT)
-    if isinstance(error, MemoryError) or any(s in str(error).lower() for s in _NO_MEMORY):
+    if out_of_memory(error):
         return _say(
-            "out of memory: try a smaller --batch-size, --image-size or --width", ExitCode.FAILED
+            "out of memory: try a smaller --batch-size; in training also --image-size, --width "
+            "or --auto-batch",
+            ExitCode.FAILED,
         )
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""

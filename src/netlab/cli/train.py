@@ -1,5 +1,6 @@
 """`netlab train`."""
 
+import contextlib
 import json
 import shlex
 import sys
@@ -78,6 +79,14 @@ def train(
             rich_help_panel=_RUN,
         ),
     ] = None,
+    auto_batch: Annotated[
+        bool,
+        typer.Option(
+            "--auto-batch",
+            help="Halve the batch until a step fits into the GPU's memory.",
+            rich_help_panel=_RUN,
+        ),
+    ] = False,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
     **flags: Any,
@@ -87,6 +96,8 @@ def train(
     Settings are layered: the architecture's recipe, --preset, --config, --set and flags.
     """
     if resume is not None:
+        if auto_batch:
+            raise UsageError("--auto-batch is for a new run: --resume keeps the run's batch")
         if name or run_dir:
             raise UsageError(
                 "--resume goes on in the run's own folder: leave out --name, --run-dir"
@@ -103,6 +114,8 @@ def train(
 
     check(merged)
     ensure_data(merged, download)
+    if auto_batch:
+        merged = _with_fitting_batch(merged)
     if dry_run:
         _dry_run(merged, as_json=json_)
         return
@@ -130,6 +143,13 @@ def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
         print(f"{name:<20} {text}")
 
 
+def _with_fitting_batch(config: TrainConfig) -> TrainConfig:
+    from netlab.engine.train import fit_batch, settle
+
+    with TerminalReport(None) as report:
+        return fit_batch(*settle(config), report)
+
+
 def _train(
     config: TrainConfig,
     run: RunDir | None,
@@ -144,21 +164,20 @@ def _train(
 
     resume = run is not None
     stop = StopSignal()
-    with TerminalReport(run.log if run else None) as report:
+    with contextlib.ExitStack() as held:
+        if run is not None:
+            held.enter_context(run.locked())  # before anything is added to its log
+        report = held.enter_context(TerminalReport(run.log if run else None))
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
         trainer, state = prepare(*settle(config), report, stop)
-        run = run or create_run(runs_dir, name or _name(config, state.network), run_dir)
+        if run is None:
+            run = create_run(runs_dir, name or _name(config, state.network), run_dir)
+            held.enter_context(run.locked())
         report.message(f"run folder {run.path}")
         report.log_to(run.log)
-        with stop:
-            best = fit(
-                trainer,
-                state,
-                run,
-                command=_command(),
-                resume=resume,
-                allow_changes=allow_changes,
-            )
+        held.enter_context(stop)
+        how: dict[str, Any] = {"resume": resume, "allow_changes": allow_changes}
+        best = fit(trainer, state, run, command=_command(), **how)
         report.message(f"best epoch {best['epoch']}: {run.best}")
     if as_json:
         print(json.dumps({"run": str(run.path), "weights": str(run.best), "best": best}))

@@ -41,6 +41,11 @@ class SegmentationSet:
     classes: tuple[str, ...]
     dropped: tuple[Dropped, ...] = ()
 
+    @property
+    def targets(self) -> NDArray[np.uint8]:
+        """What each picture comes with: its mask."""
+        return self.masks
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -59,6 +64,11 @@ class LabelledSet:
     dropped: tuple[Dropped, ...] = ()
     mirrors: bool = True
     """Whether a picture seen in a mirror is still one of its class (digits and letters are not)."""
+
+    @property
+    def targets(self) -> NDArray[np.int64]:
+        """What each picture comes with: its label."""
+        return self.labels
 
     def __len__(self) -> int:
         return len(self.names)

@@ -16,6 +16,7 @@ from netlab.data._pictures import as_rgb, read_picture, stretch
 from netlab.engine.device import Machine, resolve
 from netlab.engine.enlarge import certainty, coverage, decide, probabilities
 from netlab.engine.weights import Loaded, load_weights
+from netlab.errors import out_of_memory
 from netlab.tasks._parts import to_unit
 from netlab.zoo import find_weights
 
@@ -77,6 +78,8 @@ class Predictor:
         self.machine, self.tta = machine, tta
         self.classes = tuple(about["classes"])
         self.input_size = int(about["input"]["size"])
+        self.at_once: int | None = None
+        """Pictures that fit into memory, once it has turned out that not all do."""
         mean, std = (torch.tensor(about["input"][key]) for key in ("mean", "std"))
         self.mean, self.std = (t.view(1, -1, 1, 1).to(machine.device) for t in (mean, std))
 
@@ -116,14 +119,25 @@ class Predictor:
             pictures: as `stretch` gives them.
             sizes: the size that each picture had before.
         """
-        logits = self._logits(torch.from_numpy(pictures).to(self.machine.device))
+        logits = self._in_memory(torch.from_numpy(pictures))
         return [
             Prediction(own, size, self.classes) for own, size in zip(logits, sizes, strict=True)
         ]
 
+    def _in_memory(self, pictures: Tensor) -> Tensor:
+        """Logits of pictures (B, S, S, 3), as many at a time as memory has had room for so far."""
+        size = self.at_once or len(pictures)
+        try:
+            return torch.cat([self._logits(part) for part in torch.split(pictures, size)])
+        except (RuntimeError, MemoryError) as error:
+            if size == 1 or not out_of_memory(error):
+                raise
+        self.at_once = size // 2
+        return self._in_memory(pictures)
+
     @torch.inference_mode()
     def _logits(self, pictures: Tensor) -> Tensor:
-        x = (to_unit(pictures) - self.mean) / self.std  # (B, 3, S, S)
+        x = (to_unit(pictures.to(self.machine.device)) - self.mean) / self.std  # (B, 3, S, S)
         with self.machine.autocast():
             logits: Tensor = self.network(x)
             if self.tta:

@@ -7,6 +7,7 @@ is a function of the step, so that nothing else has to be stored to go on bit by
 import copy
 import json
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -40,6 +41,8 @@ class Progress:
     """Time spent training, over all sessions."""
     rows: list[dict[str, Any]] = field(default_factory=list)
     """The rows of metrics.csv."""
+    rate_factor: float = 1.0
+    """On the learning rate that the schedule gives; each rollback halves it."""
     command: str = ""
     """What started the run."""
     data: str = ""
@@ -98,7 +101,7 @@ class State:
                 kept.copy_(new)
 
     def save(self, run: RunDir, config: TrainConfig) -> None:
-        """Write all that resume needs; the older state stays whole until then."""
+        """Write all that resume needs; the state before stays beside it."""
         progress = asdict(self.progress)
         about = {
             "format": FORMAT,
@@ -107,23 +110,24 @@ class State:
             "progress": progress,
             "scaler": self.scaler.state_dict(),
         }
-        save_weights(run.state, self._tensors(), about)
+        save_weights(run.state, self._tensors(), about, keep=run.older_state)
         brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
         write_text(run.progress, json.dumps({"format": FORMAT, **brief}, indent=2) + "\n")
 
     def restore(
         self, run: RunDir, config: TrainConfig, *, allow_changes: bool = False
     ) -> list[str]:
-        """Take up what `save` wrote.
+        """Take up what `save` wrote, or what it wrote before if that is damaged.
 
         Returns:
-            The settings that have changed since, on which equal bits depend.
+            What a person should know: damage, and the settings that have changed since, on which
+            equal bits depend.
 
         Raises:
-            WeightsError: a state that is damaged or of another network.
+            WeightsError: both states are damaged, or the state is of another network.
             UsageError: such settings, where they are not allowed.
         """
-        about = read_header(run.state).about
+        path, about, tensors, damage = _newest_whole(run)
         # A setting that is younger than the state had the value that it now has by default.
         old, new = {**TrainConfig().to_dict(), **about.get("config", {})}, config.to_dict()
         changed = changes(old, new)
@@ -133,7 +137,6 @@ class State:
                 f"{run.config}: changed since the run was stopped: {said}; "
                 "to go on all the same, add --allow-changes"
             )
-        tensors = read_tensors(run.state)
         try:
             self.network.load_state_dict(_under("network.", tensors))
             self.helpers.load_state_dict(_under("helpers.", tensors))
@@ -146,8 +149,11 @@ class State:
                 self.progress.stale = 0  # more was asked for: look again
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
-            raise WeightsError(f"{run.state}: does not fit its run: {reason}") from error
-        return changed
+            raise WeightsError(f"{path}: does not fit its run: {reason}") from error
+        if damage:
+            run.older_state.replace(run.state)  # the next save must not put damage in its place
+        allowed = f"going on with other settings, as allowed: {'; '.join(changed)}"
+        return [damage] * bool(damage) + [allowed] * bool(changed)
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
@@ -181,6 +187,18 @@ def new_state(
     ]
     built = optimizer(groups, lr=config.lr, weight_decay=config.weight_decay)
     return State(placed, beside, built, machine.scaler(), config.ema)
+
+
+def _newest_whole(run: RunDir) -> tuple[Path, dict[str, Any], dict[str, Tensor], str]:
+    """The newest state that is whole: its file, header and tensors, and what is wrong, if it is."""
+    damage: list[str] = []
+    for path in (run.state, run.older_state):
+        try:
+            told = [*damage, f"going on from the state before, {run.older_state.name}"]
+            return path, read_header(path).about, read_tensors(path), "; ".join(told * bool(damage))
+        except WeightsError as error:
+            damage.append(str(error))
+    raise WeightsError("; ".join(damage))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

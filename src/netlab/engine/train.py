@@ -1,5 +1,6 @@
 """Train a network from a config into a run folder, and go on with one that was stopped."""
 
+import gc
 import hashlib
 import math
 import shlex
@@ -18,16 +19,19 @@ from netlab.config import TrainConfig
 from netlab.data._random import derive
 from netlab.engine.device import Machine, resolve
 from netlab.engine.events import Reporter, Silent
-from netlab.engine.loop import Trainer, not_finite, score, train_epoch
+from netlab.engine.loop import NotFinite, Trainer, score, train_epoch
+from netlab.engine.saves import Saves
 from netlab.engine.state import Progress, State, new_state
 from netlab.engine.weights import describe, save_weights
-from netlab.errors import DataError, Interrupted, UsageError
+from netlab.errors import DataError, Interrupted, UsageError, out_of_memory
 from netlab.figures.curves import training_curves
 from netlab.figures.png import save_png
-from netlab.rundir import RunDir, create_run, write_rows, write_text
+from netlab.rundir import RunDir, create_run, remove_parts, write_rows, write_text
 
 _WEIGHTS, _HELPERS = 3, 4  # what a derived seed is for; the loop has the first two
 _SAMPLES = 6
+_LOOKED_AT = 1000  # pictures
+_TRIED = 3  # steps
 
 
 def build_model(config: TrainConfig, classes: int | None = None, channels: int = 3) -> nn.Module:
@@ -76,22 +80,38 @@ def check(config: TrainConfig) -> None:
     _factory(config).check(config)
 
 
+def load(config: TrainConfig, report: Reporter) -> tuple[Any, Any]:
+    """The training and the validation part of the data, in the form of the task.
+
+    Raises:
+        ConfigError, DataError: settings or data that do not fit.
+    """
+    factory = _factory(config)
+    factory.check(config)
+    return tuple(factory.load(config, part, report.message) for part in ("train", "val"))
+
+
 def prepare(
     config: TrainConfig,
     machine: Machine,
     report: Reporter | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    data: tuple[Any, Any] | None = None,
 ) -> tuple[Trainer, State]:
     """Load the data and build everything that a training needs, before its first step.
+
+    Args:
+        config, machine: from `settle`.
+        report: hears what is said of the data, and later how it goes.
+        stopped: asked after every batch; true ends the training.
+        data: what `load` gave, if it is there already.
 
     Raises:
         ConfigError, DataError: settings or data that do not fit.
     """
     report = report or Silent()
+    train, val = data or load(config, report)
     factory = _factory(config)
-    factory.check(config)
-    train = factory.load(config, "train", report.message)
-    val = factory.load(config, "val", report.message)
     torch.manual_seed(derive(config.seed, _HELPERS))
     task = factory.create(config, train)
     task.place(machine.device)
@@ -101,6 +121,43 @@ def prepare(
     schedule = component(config, "schedule")
     schedule(0, steps=1, warmup=0)  # refuses arguments it does not take
     return Trainer(config, task, machine, schedule, train, val, report, stopped), state
+
+
+def fit_batch(config: TrainConfig, machine: Machine, report: Reporter | None = None) -> TrainConfig:
+    """Halve the batch until training has room in memory; after that, a quarter less.
+
+    Three steps are tried, as the optimiser keeps its sums from the first one on, and a batch of the
+    validation part. On a CPU, systems that promise more memory than they have end the process
+    before it can be asked for less: this is for GPUs, and for limits on a process.
+
+    Raises:
+        ConfigError, DataError: see `prepare`.
+    """
+    report = report or Silent()
+    data = load(config, report)
+    size, halved = min(config.batch_size, len(data[0])), False
+    while True:
+        try:
+            _try_batch(replace(config, batch_size=size), machine, data)
+        except (RuntimeError, MemoryError) as error:
+            if size == 1 or not out_of_memory(error):
+                raise
+        else:
+            size = max(1, size * 3 // 4) if halved else config.batch_size
+            return replace(config, batch_size=size)
+        gc.collect()
+        size, halved = size // 2, True
+        report.message(f"out of memory: trying --batch-size {size}")
+
+
+def _try_batch(config: TrainConfig, machine: Machine, data: tuple[Any, Any]) -> None:
+    asked = iter(range(_TRIED - 1))
+    trainer, state = prepare(config, machine, None, lambda: next(asked, None) is None, data)
+    train_epoch(trainer, state)
+    few = np.arange(min(2 * config.batch_size, len(trainer.val)))
+    batch = trainer.task.eval_batch(trainer.val, few, trainer.place)
+    with torch.inference_mode(), machine.autocast():
+        trainer.task.evaluation().update(state.best_network.eval(), batch)
 
 
 def train(
@@ -136,7 +193,9 @@ def train(
     trainer, state = prepare(config, machine, report, stopped)
     if not isinstance(run, RunDir):
         run = RunDir(Path(run)) if resume else create_run(Path(), "", Path(run))
-    return fit(trainer, state, run, command=command, resume=resume, allow_changes=allow_changes)
+    how: dict[str, Any] = {"resume": resume, "allow_changes": allow_changes}
+    with run.locked():
+        return fit(trainer, state, run, command=command, **how)
 
 
 def fit(
@@ -148,46 +207,67 @@ def fit(
     resume: bool = False,
     allow_changes: bool = False,
 ) -> dict[str, Any]:
-    """Train what `prepare` made to its last epoch; see `train`."""
-    config = trainer.config
-    if resume and run.state.is_file():
-        changed = state.restore(run, config, allow_changes=allow_changes)
-        _check_resumed(trainer, state, run)
-        if changed:
-            said = "; ".join(changed)
-            trainer.report.message(f"going on with other settings, as allowed: {said}")
+    """Train what `prepare` made to its last epoch, in a folder that the caller has locked."""
+    remove_parts(run)
+    if resume and (run.state.is_file() or run.older_state.is_file()):
+        for text in state.restore(run, trainer.config, allow_changes=allow_changes):
+            trainer.report.message(text)
+        _check_resumed(trainer, state, run, allow_changes=allow_changes)
     else:
         state.progress.command, state.progress.data = command, _fingerprint(trainer)
-    write_text(run.config, config.to_yaml())
+    write_text(run.config, trainer.config.to_yaml())
     trainer.report.plan(_plan(trainer, state))
     run.samples.mkdir(exist_ok=True)
+    _to_the_end(trainer, state, run)
+    _show(trainer, state, run, "last")
+    return state.progress.rows[state.progress.best_epoch - 1]
+
+
+def _to_the_end(trainer: Trainer, state: State, run: RunDir) -> None:
+    config, saves = trainer.config, Saves(state, run, trainer.config)
+    if config.on_nan == "rollback":
+        saves.save()  # something to go back to, from the first batch on
     while state.progress.epoch < config.epochs and not _gone_stale(config, state):
-        finished = train_epoch(trainer, state)
-        if finished:
-            _finish_epoch(trainer, state, run)
-        state.save(run, config)
+        try:
+            finished = train_epoch(trainer, state, saves.if_due)
+            if finished:
+                _finish_epoch(trainer, state, run)
+        except NotFinite as error:
+            if config.on_nan != "rollback":
+                raise
+            saves.go_back(error, trainer.report)
+            continue
+        saves.save()
         if not finished or (trainer.stopped() and state.progress.epoch < config.epochs):
             raise Interrupted(
                 f"stopped in epoch {min(state.progress.epoch + 1, config.epochs)}, state saved; "
                 f"go on with: netlab train --resume {shlex.quote(str(run.path))}"
             )
-    _show(trainer, state, run, "last")
-    return state.progress.rows[state.progress.best_epoch - 1]
+    if saves.seconds:
+        trainer.report.message(saves.cost())
 
 
-def _check_resumed(trainer: Trainer, state: State, run: RunDir) -> None:
+def _check_resumed(trainer: Trainer, state: State, run: RunDir, *, allow_changes: bool) -> None:
     progress = state.progress
     if trainer.config.epochs < progress.epoch:
         raise UsageError(
             f"{run.path}: {progress.epoch} epochs are done already; "
             f"--epochs {trainer.config.epochs} would take some back"
         )
-    if progress.data != _fingerprint(trainer):
+    fingerprint = _fingerprint(trainer)
+    if progress.data == fingerprint:
+        return
+    said = (
+        f"{run.path}: the data are not those that the run was started on "
+        f"(here {len(trainer.train)} to train, {len(trainer.val)} to validate)"
+    )
+    if not allow_changes:
         raise DataError(
-            f"{run.path}: the data are not those that the run was started on "
-            f"(here {len(trainer.train)} to train, {len(trainer.val)} to validate); "
-            "name their folder with --data-dir, or --images and --masks"
+            f"{said}; name their folder with --data-dir, or --images and --masks; "
+            "to go on all the same, add --allow-changes"
         )
+    progress.data = fingerprint
+    trainer.report.message(f"{said}; going on all the same")
 
 
 def _factory(config: TrainConfig) -> Any:
@@ -196,9 +276,15 @@ def _factory(config: TrainConfig) -> Any:
 
 
 def _fingerprint(trainer: Trainer) -> str:
-    """Tells one list of pictures from another, wherever they are kept."""
-    names = [*trainer.train.names, "", *trainer.val.names]
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()
+    """Tells one set of pictures from another, wherever it is kept: by names and contents."""
+    found = hashlib.sha256()
+    for part in (trainer.train, trainer.val):
+        found.update("\n".join(part.names).encode(errors="surrogateescape") + b"\n\n")
+        # Of a large set some, spread evenly: reading all would take longer than the first batch.
+        for row in np.unique(np.linspace(0, len(part) - 1, _LOOKED_AT).astype(np.int64)):
+            for values in (part.images, part.targets):
+                found.update(np.ascontiguousarray(values[row]).tobytes())
+    return found.hexdigest()
 
 
 def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
@@ -208,7 +294,9 @@ def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
     score(evaluation, task, state.best_network, trainer.val, trainer.machine, 2 * config.batch_size)
     scores = evaluation.row()
     if not math.isfinite(scores["val_loss"] or 0.0):
-        raise not_finite(scores["val_loss"] or 0.0, f"the validation of epoch {progress.epoch + 1}")
+        raise NotFinite(
+            f"the loss became {scores['val_loss']} in the validation of epoch {progress.epoch + 1}"
+        )
     row = _row(trainer, progress, scores)
     progress.rows.append(row)
     progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
@@ -248,7 +336,7 @@ def _row(
         "step": progress.step,
         **{name: round(value, 6) for name, value in losses.items()},
         **{name: None if v is None else round(v, 6) for name, v in scores.items()},
-        "lr": float(f"{trainer.rate(progress.step - 1):.4g}"),
+        "lr": float(f"{trainer.rate(progress.step - 1) * progress.rate_factor:.4g}"),
         "seconds": round(progress.seconds, 2),
         "images_per_second": round(trained / max(progress.seconds, 1e-9), 2),
     }
