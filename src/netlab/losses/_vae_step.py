@@ -30,8 +30,8 @@ class VaeStep:
     generator: torch.Generator | None = None
     """What the noise comes from; None is the global one."""
     swaps: bool = False
-    """Whether pictures under the wrong label will be asked for; they are then decoded in one batch
-    with the others, so that batch norm's running statistics describe what it sees."""
+    """Whether pictures under the wrong label will be asked for in training: they are then decoded
+    in one batch with the others, so that batch norm's running statistics describe both."""
 
     @cached_property
     def true_weights(self) -> Tensor:

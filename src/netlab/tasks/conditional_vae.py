@@ -120,7 +120,8 @@ class ConditionalVae(LabelledTask):
         images, labels = batch
         wrong = draw_wrong(labels, len(self.classes), generator)
         known = (images, labels, wrong, len(self.classes), done, generator)
-        return VaeStep(network, self.likelihood, *known, swaps=self.swaps)
+        together = self.swaps and network.training
+        return VaeStep(network, self.likelihood, *known, swaps=together)
 
     def loss(self, network: nn.Module, batch: tuple[Tensor, ...], done: float) -> Loss:
         """Forward pass and loss of a batch; helpers learn beside, from what the pass made."""
