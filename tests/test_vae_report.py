@@ -26,6 +26,7 @@ from netlab.metrics.distance import rms
 from netlab.models.vae import Posterior
 from netlab.tasks import _vae_report
 from netlab.tasks._judge import Judge
+from netlab.tasks._parts import to_unit
 from netlab.tasks._swap_scores import SwapScores
 from netlab.tasks._vae_report import VaeReport
 from netlab.tasks.conditional_vae import ConditionalVae
@@ -148,7 +149,7 @@ def test_the_judge_can_be_relied_on(judge: Judge) -> None:
     images = torch.from_numpy(data.images).permute(0, 3, 1, 2).float() / 255
     right = judge.read(images) == torch.from_numpy(data.labels)
     assert float(right.float().mean()) > 0.95
-    assert judge.features(images).shape == (COUNT, 6)
+    assert judge.see(images).features.shape == (COUNT, 6)
     larger = torch.nn.functional.interpolate(images, scale_factor=2, mode="nearest")
     again = judge.read(larger) == torch.from_numpy(data.labels)
     assert float(again.float().mean()) > 0.9, "other sizes are resized to its own"
@@ -243,11 +244,15 @@ def test_baselines_are_pictures_of_the_scored_part(judge: Judge) -> None:
     scores = SwapScores(data, data, asked, judge)
     seen: list[NDArray[np.uint8]] = []
 
-    def spy(pictures: NDArray[np.uint8]) -> dict[str, Any]:
+    def spy(pictures: NDArray[np.uint8], looked: Any) -> dict[str, Any]:
         seen.append(pictures)
+        again = judge.see(to_unit(torch.from_numpy(pictures)))
+        assert torch.equal(looked.ids, again.ids)
+        torch.testing.assert_close(looked.features, again.features)
+        assert all(torch.equal(looked.disturbed[k], again.disturbed[k]) for k in TESTS)
         return {}
 
-    scores.swaps = spy  # type: ignore[method-assign]
+    scores._scores = spy  # type: ignore[method-assign]
     scores.returned_input()
     scores.another_real()
     assert (seen[0] == data.images).all()

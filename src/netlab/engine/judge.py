@@ -7,6 +7,7 @@ from netlab.engine.device import Machine
 from netlab.engine.weights import load_weights
 from netlab.errors import WeightsError
 from netlab.tasks._judge import Judge
+from netlab.tasks._parts import COLOURS
 from netlab.zoo import bundled_for, find_weights, name_of
 
 _TASK = "classification"
@@ -45,10 +46,9 @@ def load_judge(
             f"pictures are of {dataset} ({', '.join(classes)}); name another with --judge"
         )
     if channels not in (None, about["input"]["channels"]):
-        kind = {1: "gray", 3: "colour"}
         raise WeightsError(
-            f"{path}: a judge for {kind[about['input']['channels']]} pictures, but these are "
-            f"{kind[channels]}; name another with --judge"
+            f"{path}: a judge for {COLOURS[about['input']['channels']]} pictures, but these are "
+            f"{COLOURS[channels]}; name another with --judge"
         )
     accuracy = about.get("metrics", {}).get("test_accuracy")
     return Judge(machine.place(network).eval(), name_of(path), about["input"]["size"], accuracy)

@@ -150,10 +150,13 @@ class State:
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise WeightsError(f"{path}: does not fit its run: {reason}") from error
+        notes = []
         if damage:
+            notes.append(f"{damage}; going on from the state before, {run.older_state.name}")
             run.older_state.replace(run.state)  # the next save must not put damage in its place
-        allowed = f"going on with other settings, as allowed: {'; '.join(changed)}"
-        return [damage] * bool(damage) + [allowed] * bool(changed)
+        if changed:
+            notes.append(f"going on with other settings, as allowed: {'; '.join(changed)}")
+        return notes
 
     def _tensors(self) -> dict[str, Tensor]:
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
@@ -190,12 +193,11 @@ def new_state(
 
 
 def _newest_whole(run: RunDir) -> tuple[Path, dict[str, Any], dict[str, Tensor], str]:
-    """The newest state that is whole: its file, header and tensors, and what is wrong, if it is."""
+    """The newest state that is whole: file, header, tensors, and what is wrong with a newer one."""
     damage: list[str] = []
     for path in (run.state, run.older_state):
         try:
-            told = [*damage, f"going on from the state before, {run.older_state.name}"]
-            return path, read_header(path).about, read_tensors(path), "; ".join(told * bool(damage))
+            return path, read_header(path).about, read_tensors(path), "; ".join(damage)
         except WeightsError as error:
             damage.append(str(error))
     raise WeightsError("; ".join(damage))

@@ -36,13 +36,24 @@ class Reader(nn.Module):
 
 
 @contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
-    """Within it a module is in evaluation mode, and no gradient reaches its weights."""
-    trained, wanted = module.training, [p.requires_grad for p in module.parameters()]
-    module.eval().requires_grad_(False)
+def in_use(module: nn.Module) -> Iterator[None]:
+    """Within it a module is in evaluation mode; afterwards as it was."""
+    trained = module.training
+    module.eval()
     try:
         yield
     finally:
         module.train(trained)
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Within it a module is in evaluation mode, and no gradient reaches its weights."""
+    wanted = [p.requires_grad for p in module.parameters()]
+    module.requires_grad_(False)
+    try:
+        with in_use(module):
+            yield
+    finally:
         for parameter, grad in zip(module.parameters(), wanted, strict=True):
             parameter.requires_grad_(grad)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from netlab.losses._likelihood import Likelihood
+from netlab.losses._reader import in_use
 
 
 @dataclass
@@ -72,12 +73,8 @@ class VaeStep:
 
         With the running statistics of batch norm, which are those of real pictures.
         """
-        trained = self.network.training
-        self.network.eval()
-        try:
+        with in_use(self.network):
             return self.network.encode(self.swapped, self.wrong_weights)
-        finally:
-            self.network.train(trained)
 
     @cached_property
     def _decoded(self) -> tuple[Tensor, ...]:
@@ -87,6 +84,11 @@ class VaeStep:
         weights = torch.cat([self.true_weights, self.wrong_weights])
         both: Tensor = self.network.decode(self.z.repeat(2, 1), weights)
         return both.chunk(2)
+
+
+def risen(done: float, share: float) -> float:
+    """How far a weight has risen, 0 to 1, that does so over a share of the run; 0 is at once."""
+    return min(1.0, done / share) if share else 1.0
 
 
 def draw_wrong(labels: Tensor, classes: int, generator: torch.Generator | None = None) -> Tensor:

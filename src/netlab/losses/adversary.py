@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from netlab.losses._reader import frozen
+from netlab.losses._vae_step import risen
 from netlab.registry import register
 
 
@@ -61,7 +62,7 @@ class Adversary(nn.Module):
         with frozen(self.readers):
             read = torch.stack([reader(step.posterior.mean) for reader in self.readers])
         apart: Tensor = -read.float().log_softmax(dim=-1).mean() - math.log(self.classes)
-        return apart * (min(1.0, step.done / self.ramp) if self.ramp else 1.0)
+        return apart * risen(step.done, self.ramp)
 
     def helper_loss(self, step: Any) -> Tensor:
         """A `VaeStep` to the readers' own cross-entropy, in nats, averaged over them."""

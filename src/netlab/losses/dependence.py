@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from netlab.losses._vae_step import risen
 from netlab.registry import register
 
 _RIDGE = 1e-2
@@ -63,7 +64,7 @@ class Dependence(nn.Module):
         features = self._features(step.posterior.mean)
         said = features @ self._solution() - self._shares()
         explained = said.square().sum(dim=1).mean() / (1 - 1 / self.classes)
-        return explained * (min(1.0, step.done / self.ramp) if self.ramp else 1.0)
+        return explained * risen(step.done, self.ramp)
 
     @torch.no_grad()
     def helper_loss(self, step: Any) -> Tensor:

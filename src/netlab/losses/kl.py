@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from netlab.losses._vae_step import risen
 from netlab.registry import register
 
 
@@ -45,14 +46,10 @@ class KL(nn.Module):
         by_dimension = kl_nats(step.posterior.mean, step.posterior.log_var).mean(dim=0)
         total = by_dimension.clamp(min=self.free_bits).sum()
         if self.capacity:
-            total = (total - self.capacity * _risen(step.done, self.ramp)).abs()
-        return total * _risen(step.done, self.anneal)
+            total = (total - self.capacity * risen(step.done, self.ramp)).abs()
+        return total * risen(step.done, self.anneal)
 
 
 def kl_nats(mean: Tensor, log_var: Tensor) -> Tensor:
     """KL from N(0, 1) of each number of z: (B, D) and (B, D) to (B, D), at least 0."""
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
-
-
-def _risen(done: float, share: float) -> float:
-    return min(1.0, done / share) if share else 1.0

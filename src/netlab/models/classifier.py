@@ -49,6 +49,10 @@ class Classifier(nn.Module):
         coarsest = self.bottleneck(self.encoder(x)[-1])
         return self.neck(coarsest.mean(dim=(2, 3))).relu()  # type: ignore[no-any-return]
 
+    def logits(self, features: Tensor) -> Tensor:
+        """What `features` gave, to logits (B, classes)."""
+        return self.head(self.dropout(features))  # type: ignore[no-any-return]
+
     def forward(self, x: Tensor) -> Tensor:
         """Normalised pictures (B, C, H, W) to logits (B, classes)."""
-        return self.head(self.dropout(self.features(x)))  # type: ignore[no-any-return]
+        return self.logits(self.features(x))

@@ -1,8 +1,7 @@
 """An independent classifier that reads what a conditional VAE makes; never used in its training."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +11,22 @@ from netlab.data._disturb import TESTS
 from netlab.tasks._parts import normalise
 
 _BATCH = 256
+
+
+class Seen(NamedTuple):
+    """What a judge sees in N pictures; it follows from each picture alone."""
+
+    ids: Tensor
+    """(N,), classes."""
+    features: Tensor
+    """(N, F), penultimate."""
+    disturbed: dict[str, Tensor]
+    """(N,) classes under each disturbance of `data._disturb.TESTS`."""
+
+    def at(self, places: Tensor) -> "Seen":
+        """What it sees in the pictures at these places."""
+        disturbed = {name: ids[places] for name, ids in self.disturbed.items()}
+        return Seen(self.ids[places], self.features[places], disturbed)
 
 
 @dataclass(frozen=True)
@@ -33,20 +48,22 @@ class Judge:
     @torch.inference_mode()
     def read(self, pictures: Tensor) -> Tensor:
         """Class ids (N,) of pictures (N, C, H, W) in [0, 1], on the CPU."""
-        return self._by_batch(pictures, lambda x: self.network(x).argmax(dim=1))
+        return self._look(pictures)[0]
 
     @torch.inference_mode()
-    def features(self, pictures: Tensor) -> Tensor:
-        """Penultimate features (N, F) of pictures (N, C, H, W) in [0, 1], on the CPU."""
-        return self._by_batch(pictures, self.network.features).float()
+    def see(self, pictures: Tensor) -> Seen:
+        """All that it sees in pictures (N, C, H, W) in [0, 1], on the CPU."""
+        disturbed = {name: self.read(change(pictures)) for name, change in TESTS.items()}
+        return Seen(*self._look(pictures), disturbed)
 
-    def read_disturbed(self, pictures: Tensor) -> dict[str, Tensor]:
-        """What it reads under each disturbance of `data._disturb.TESTS`."""
-        return {name: self.read(change(pictures)) for name, change in TESTS.items()}
-
-    def _by_batch(self, pictures: Tensor, apply: Callable[[Tensor], Tensor]) -> Tensor:
+    def _look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Class ids (N,) and penultimate features (N, F)."""
         device = next(self.network.parameters()).device
         if pictures.shape[-1] != self.size:
             pictures = F.interpolate(pictures, (self.size, self.size), mode="bilinear")
-        parts = torch.split(pictures, _BATCH)
-        return torch.cat([apply(normalise(part.to(device))).cpu() for part in parts])
+        ids, features = [], []
+        for part in torch.split(pictures, _BATCH):
+            found = self.network.features(normalise(part.to(device)))
+            ids.append(self.network.logits(found).argmax(dim=1).cpu())
+            features.append(found.float().cpu())
+        return torch.cat(ids), torch.cat(features)

@@ -13,9 +13,16 @@ from netlab import registry
 from netlab.config import TrainConfig
 from netlab.data._augment import STRENGTHS, augment
 from netlab.data._contract import LabelledSet, Split
-from netlab.errors import ConfigError, DataError, listing
+from netlab.errors import DataError, listing
 from netlab.losses._sum import WeightedSum
-from netlab.tasks._parts import data_request, scored_config, to_unit
+from netlab.tasks._parts import (
+    COLOURS,
+    check_classes,
+    check_target,
+    data_request,
+    scored_config,
+    to_unit,
+)
 
 _FEWEST = 2  # classes
 
@@ -29,12 +36,7 @@ def check_dataset(config: TrainConfig) -> None:
     Raises:
         ConfigError: with the data sets that have.
     """
-    target = registry.get("dataset", config.dataset).target
-    if target != "labels":
-        raise ConfigError(
-            f"dataset '{config.dataset}' has {target}, but {config.arch} needs labelled pictures: "
-            "try mnist, cifar10, digits or class-folder"
-        )
+    check_target(config, "labels", "labelled pictures: try mnist, cifar10, digits or class-folder")
 
 
 def load_labelled(config: TrainConfig, split: Split, note: Callable[[str], None]) -> LabelledSet:
@@ -71,17 +73,12 @@ def scored_part(
     """
     config, own = scored_config(config, about, places, "class-folder")
     data = load_labelled(config, "all" if own else split, note)
-    if list(data.classes) != list(about["classes"]):
-        raise DataError(
-            f"the data have the classes {', '.join(data.classes)}, "
-            f"the weights {', '.join(about['classes'])}"
-        )
+    check_classes(data.classes, about)
     channels = about["input"]["channels"]
     if data.images.shape[-1] != channels:
-        kind = {1: "gray", 3: "colour"}
         raise DataError(
-            f"the data are {kind[data.images.shape[-1]]} pictures, "
-            f"the weights are for {kind[channels]} ones"
+            f"the data are {COLOURS[data.images.shape[-1]]} pictures, "
+            f"the weights are for {COLOURS[channels]} ones"
         )
     return config, data
 

@@ -1,7 +1,7 @@
 """Parts that several tasks build from a config."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +14,20 @@ from netlab import registry
 from netlab.bottlenecks._contract import Bottleneck
 from netlab.components import component
 from netlab.config import TrainConfig, flag_of
-from netlab.data._contract import DataRequest, Split
+from netlab.data._contract import DataRequest, Split, Target
 from netlab.data._pictures import RESIZE_FILTER
 from netlab.encoders._contract import Encoder
-from netlab.errors import ConfigError
+from netlab.errors import ConfigError, DataError
 from netlab.expressions import parse_sum
 from netlab.layers.blocks._contract import Block
 from netlab.settings import Layer, merge
 
 MEAN, STD = 0.5, 0.25
 """Normalisation of pixel values in [0, 1], the same for each channel."""
+
+
+COLOURS = {1: "gray", 3: "colour"}
+"""What pictures of so many channels are called."""
 
 
 def build_block(config: TrainConfig) -> Block:
@@ -64,6 +68,37 @@ def build_terms(config: TrainConfig, task: str, **built: Any) -> dict[str, Any]:
         if task not in tasks:
             raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
     return {name: component(config, "loss", name)(**built) for name in names}
+
+
+def check_target(config: TrainConfig, target: Target, needs: str) -> None:
+    """Refuse a data set whose pictures come with something else.
+
+    Args:
+        config: names the data set.
+        target: what they have to come with.
+        needs: that, in words, and the data sets that have it.
+
+    Raises:
+        ConfigError: they do not.
+    """
+    found = registry.get("dataset", config.dataset).target
+    if found != target:
+        raise ConfigError(
+            f"dataset '{config.dataset}' has {found}, but {config.arch} needs {needs}"
+        )
+
+
+def check_classes(found: Sequence[str], about: Mapping[str, Any]) -> None:
+    """Refuse data of other classes than those that weights describe.
+
+    Raises:
+        DataError: naming both.
+    """
+    if list(found) != list(about["classes"]):
+        raise DataError(
+            f"the data have the classes {', '.join(found)}, "
+            f"the weights {', '.join(about['classes'])}"
+        )
 
 
 def refuse_unused(config: TrainConfig, *names: str) -> None:

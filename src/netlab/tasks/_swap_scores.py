@@ -14,7 +14,7 @@ from netlab.metrics.distance import nearest_real, rms
 from netlab.metrics.frechet import class_frechet
 from netlab.metrics.style import colour_style, dark_mean, digit_style
 from netlab.metrics.swap import kept_old_label, swap_accuracy, swap_table
-from netlab.tasks._judge import Judge
+from netlab.tasks._judge import Judge, Seen
 from netlab.tasks._parts import to_unit
 
 Pictures = NDArray[np.uint8]
@@ -41,7 +41,9 @@ class SwapScores:
         """Scores of pictures decoded with their true label."""
         found: dict[str, Any] = {"mse": float((rms(self.data.images, again) ** 2).mean())}
         found["reconstruction_read_right"] = (
-            None if self.judge is None else swap_accuracy(self._read(again), self.true)
+            None
+            if self.judge is None
+            else swap_accuracy(self.judge.read(_floats(again)), self.true)
         )
         # Pixels that are dark in the original should be dark again; the lesson's were grey.
         found["background"] = mean_of(dark_mean(again, self.data.images)) if self.gray else None
@@ -49,19 +51,11 @@ class SwapScores:
 
     def swaps(self, pictures: Pictures) -> dict[str, Any]:
         """Scores of pictures (N, S, S, C) that are to show the asked labels."""
-        return {
-            **self._reading(pictures),
-            "style": self._style(pictures),
-            "distance": {
-                "swapped": float(rms(self.data.images, pictures).mean()),
-                "nearest_real": self.nearest,
-            },
-            "realism": self._realism(pictures),
-        }
+        return self._scores(pictures, self._see(pictures))
 
     def returned_input(self) -> dict[str, Any]:
         """Scores of leaving every picture as it is."""
-        return self.swaps(self.data.images)
+        return self._scores(self.data.images, self._real)
 
     def another_real(self) -> dict[str, Any]:
         """Scores of any real picture of the asked class, which keeps nothing of the original.
@@ -76,7 +70,8 @@ class SwapScores:
                 place[wanted] = wanted
                 continue
             place[wanted] = pool[torch.arange(len(wanted)) % len(pool)]
-        return self.swaps(self.data.images[place.numpy()])
+        seen = None if self._real is None else self._real.at(place)
+        return self._scores(self.data.images[place.numpy()], seen)
 
     @cached_property
     def nearest(self) -> float | None:
@@ -91,24 +86,37 @@ class SwapScores:
         pool = self.train.images, self.train.labels
         return float(nearest_real(self.data.images[there], asked[there], *pool).distance.mean())
 
-    def _read(self, pictures: Pictures) -> Tensor:
-        assert self.judge is not None
-        return self.judge.read(to_unit(torch.from_numpy(pictures)))
+    @cached_property
+    def _real(self) -> Seen | None:
+        """What the judge sees in the originals."""
+        return self._see(self.data.images)
 
-    def _reading(self, pictures: Pictures) -> dict[str, Any]:
-        keys = ("swap_accuracy", "swap_accuracy_disturbed", "swap_table", "kept_old_label")
-        if self.judge is None:
-            return dict.fromkeys(keys)
-        read = self._read(pictures)
-        disturbed = self.judge.read_disturbed(to_unit(torch.from_numpy(pictures)))
-        table = swap_table(self.asked, read, self.true, len(self.data.classes))
+    def _see(self, pictures: Pictures) -> Seen | None:
+        return None if self.judge is None else self.judge.see(_floats(pictures))
+
+    def _scores(self, pictures: Pictures, seen: Seen | None) -> dict[str, Any]:
         return {
-            "swap_accuracy": swap_accuracy(read, self.asked),
+            **self._reading(seen),
+            "style": self._style(pictures),
+            "distance": {
+                "swapped": float(rms(self.data.images, pictures).mean()),
+                "nearest_real": self.nearest,
+            },
+            "realism": self._realism(seen),
+        }
+
+    def _reading(self, seen: Seen | None) -> dict[str, Any]:
+        keys = ("swap_accuracy", "swap_accuracy_disturbed", "swap_table", "kept_old_label")
+        if seen is None:
+            return dict.fromkeys(keys)
+        table = swap_table(self.asked, seen.ids, self.true, len(self.data.classes))
+        return {
+            "swap_accuracy": swap_accuracy(seen.ids, self.asked),
             "swap_accuracy_disturbed": {
-                name: swap_accuracy(found, self.asked) for name, found in disturbed.items()
+                name: swap_accuracy(found, self.asked) for name, found in seen.disturbed.items()
             },
             "swap_table": [[mean_of(cell) for cell in row] for row in table],
-            "kept_old_label": kept_old_label(read, self.true),
+            "kept_old_label": kept_old_label(seen.ids, self.true),
         }
 
     def _style(self, pictures: Pictures) -> dict[str, float | None]:
@@ -116,28 +124,26 @@ class SwapScores:
         found = measure(self.data.images, pictures)
         return {name: mean_of(value) for name, value in found.items()}
 
-    def _realism(self, pictures: Pictures) -> dict[str, Any]:
+    def _realism(self, seen: Seen | None) -> dict[str, Any]:
         """Fréchet distances from one half of the real pictures, equal counts in each class."""
-        if self.judge is None:
+        if seen is None or self._real is None:
             return {"swapped": None, "real_floor": None, "count": None}
         order = np.argsort(self.data.labels, kind="stable")
         halves = [torch.from_numpy(order[start::2]) for start in (0, 1)]
-        real, kinds = self._real_features, len(self.data.classes)
-        ours = self.judge.features(to_unit(torch.from_numpy(pictures)))
+        real, kinds = self._real.features, len(self.data.classes)
         sides = [self.true[halves[0]], self.true[halves[1]], self.asked]
         count = min(int(torch.bincount(side, minlength=kinds).min()) for side in sides)
         first = (real[halves[0]], self.true[halves[0]], kinds)
         try:
-            swapped = class_frechet(ours, self.asked, *first, count=count).mean
+            swapped = class_frechet(seen.features, self.asked, *first, count=count).mean
             floor = class_frechet(real[halves[1]], self.true[halves[1]], *first, count=count).mean
         except ValueError:  # too few pictures of a class for a covariance
             return {"swapped": None, "real_floor": None, "count": count}
         return {"swapped": swapped, "real_floor": floor, "count": count}
 
-    @cached_property
-    def _real_features(self) -> Tensor:
-        assert self.judge is not None
-        return self.judge.features(to_unit(torch.from_numpy(self.data.images)))
+
+def _floats(pictures: Pictures) -> Tensor:
+    return to_unit(torch.from_numpy(pictures))
 
 
 def mean_of(value: Any) -> float | None:

@@ -102,7 +102,7 @@ class VaeReport:
         self.seconds += time.perf_counter() - started
         z = posterior.sample(self.generator)
         # Re-encoded as a file would be: rounded to 256 levels.
-        stored = torch.from_numpy(pictures).permute(0, 3, 1, 2).to(images) / 255
+        stored = to_unit(torch.from_numpy(pictures).to(images.device))
         self.parts.append(
             Gathered(
                 mean=posterior.mean.cpu(),

@@ -15,12 +15,14 @@ from netlab import registry
 from netlab.config import TrainConfig
 from netlab.data._augment import STRENGTHS, augment
 from netlab.data._contract import SegmentationSet, Split
-from netlab.errors import ConfigError, DataError
+from netlab.errors import ConfigError
 from netlab.figures.segmentation import prediction_rows
 from netlab.losses._contract import Loss
 from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
 from netlab.registry import register
 from netlab.tasks._parts import (
+    check_classes,
+    check_target,
     data_request,
     input_facts,
     normalise,
@@ -113,11 +115,7 @@ class Segmentation:
             raise ConfigError("give --images and --masks together")
         config, own = scored_config(config, about, places, "pairs")
         data = Segmentation.load(config, "all" if own else split, note)
-        if list(data.classes) != list(about["classes"]):
-            raise DataError(
-                f"the data have the classes {', '.join(data.classes)}, "
-                f"the weights {', '.join(about['classes'])}"
-            )
+        check_classes(data.classes, about)
         train = data if own else Segmentation.load(replace(config, limit=None), "train")
         task = Segmentation(config, data.classes)
         return SegmentationReport(task, data, train, "all" if own else split)
@@ -240,12 +238,7 @@ class SegmentationScores:
 
 
 def _check_dataset(config: TrainConfig) -> None:
-    target = registry.get("dataset", config.dataset).target
-    if target != "masks":
-        raise ConfigError(
-            f"dataset '{config.dataset}' has {target}, but {config.arch} needs pictures with "
-            "masks: try pets, pairs or synthetic"
-        )
+    check_target(config, "masks", "pictures with masks: try pets, pairs or synthetic")
 
 
 def _raw_batch(
