@@ -1,11 +1,15 @@
 """Shared helpers: tiny data, tiny weights, the real process, the real data where they are."""
 
+import functools
 import importlib
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
-from netlab.config import TrainConfig
+from netlab.config import TrainConfig, flag_of
 from netlab.data._contract import DataRequest
 from netlab.data.synthetic import Synthetic
 from netlab.settings import Layer, defaults_of, merge, recipe
@@ -57,68 +61,53 @@ def netlab(
     )
 
 
+_TINY: dict[str, object] = {
+    "width": 4,
+    "stem": 1,
+    "limit": 24,
+    "epochs": 2,
+    "batch_size": 8,
+    "device": "cpu",
+    "precision": "fp32",
+    "threads": 1,
+}
+_TINY_UNET = {"dataset": "synthetic", "image_size": 32, "depth": 2, **_TINY}
+_TINY_LABELLED = {"dataset": "digits", "image_size": 12, "depth": 1, **_TINY}
+
+
 def tiny_config(**changes: object) -> TrainConfig:
     """A run of a second or two on drawn pictures."""
-    tiny = {
-        "dataset": "synthetic",
-        "image_size": 32,
-        "width": 4,
-        "depth": 2,
-        "stem": 1,
-        "limit": 24,
-        "epochs": 2,
-        "batch_size": 8,
-        "device": "cpu",
-        "precision": "fp32",
-        "threads": 1,
-    }
-    return merge({}, [defaults_of("unet"), Layer("test", tiny | changes)])
+    return merge({}, [defaults_of("unet"), Layer("test", _TINY_UNET | changes)])
 
 
 def tiny_labelled(arch: str, **changes: object) -> TrainConfig:
     """A run of a second or two of a vae or a classifier on drawn digits, by its own recipe."""
-    tiny = {
-        "dataset": "digits",
-        "image_size": 12,
-        "width": 4,
-        "depth": 1,
-        "stem": 1,
-        "limit": 24,
-        "epochs": 2,
-        "batch_size": 8,
-        "device": "cpu",
-        "precision": "fp32",
-        "threads": 1,
-    }
-    if arch == "vae":
-        tiny["latent"] = 4
+    tiny = _TINY_LABELLED | ({"latent": 4} if arch == "vae" else {})
     return merge({}, recipe(arch, [Layer("test", tiny | changes)]))
 
 
 TINY_FLAGS: Sequence[str] = [
-    "--dataset",
-    "synthetic",
-    "--image-size",
-    "32",
-    "--width",
-    "4",
-    "--depth",
-    "2",
-    "--stem",
-    "1",
-    "--limit",
-    "24",
-    "--epochs",
-    "2",
-    "--batch-size",
-    "8",
-    "--device",
-    "cpu",
-    "--precision",
-    "fp32",
-    "--threads",
-    "1",
+    word for name, value in _TINY_UNET.items() for word in (flag_of(name), str(value))
 ]
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves files, and says nothing."""
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def serving(folder: Path, handler: type[SimpleHTTPRequestHandler] = Quiet) -> Iterator[str]:
+    """The address of a server on this machine with the files of a folder; ends with a slash."""
+    made = functools.partial(handler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), made) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+        thread.join()
 
 
 def drawn(count: int, size: int = 40, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:

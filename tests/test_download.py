@@ -1,14 +1,11 @@
 """Downloads, from a server on this machine, with made-up archives."""
 
-import functools
 import gzip
 import hashlib
 import importlib
 import math
 import tarfile
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,7 +18,7 @@ from netlab.data.mnist import Mnist
 from netlab.data.pets import Pets
 from netlab.errors import DataError, UsageError, WorkFailed
 from netlab.rundir import locked
-from tests.conftest import mend_torchvision, tiny_config
+from tests.conftest import Quiet, mend_torchvision, serving, tiny_config
 
 
 @pytest.fixture
@@ -29,11 +26,6 @@ def torchvision_pets() -> Any:
     """Torchvision's own class."""
     mend_torchvision()
     return importlib.import_module("torchvision.datasets").OxfordIIITPet
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
@@ -47,18 +39,13 @@ def server(tmp_path: Path, pets_copy: Path) -> Iterator[tuple[str, dict[str, str
         with tarfile.open(path, "w:gz") as archive:
             archive.add(pets_copy / "oxford-iiit-pet" / part, arcname=part)
         sums[part] = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    handler = functools.partial(Quiet, directory=str(files))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
-        thread = threading.Thread(target=found.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{found.server_port}", sums
-        found.shutdown()
-        thread.join()
+    with serving(files) as address:
+        yield address, sums
 
 
 def point_to(cls: Any, server: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     address, sums = server
-    resources = tuple((f"{address}/{part}.tar.gz", md5) for part, md5 in sums.items())
+    resources = tuple((f"{address}{part}.tar.gz", md5) for part, md5 in sums.items())
     monkeypatch.setattr(cls, "_RESOURCES", resources)
 
 
@@ -94,7 +81,7 @@ def test_a_wrong_sum_is_one_line(
     assert "\n" not in str(caught.value)
 
 
-class Broken(SimpleHTTPRequestHandler):
+class Broken(Quiet):
     """Sends half of what is asked for, twice, and then the rest; knows Range, or does not."""
 
     left: ClassVar[int] = 2
@@ -114,9 +101,6 @@ class Broken(SimpleHTTPRequestHandler):
             type(self).left -= 1
             rest = rest[: len(rest) // 2]
         self.wfile.write(rest)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
 
 
 @pytest.mark.parametrize("ranges", [True, False])
@@ -140,17 +124,12 @@ def test_a_download_that_breaks_off_goes_on(
     for name, value in (("left", 2), ("ranges", ranges), ("asked", [])):
         monkeypatch.setattr(Broken, name, value)
     folder = tmp_path / "data"
-    handler = functools.partial(Broken, directory=str(served))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        monkeypatch.setenv("NETLAB_MIRROR", f"http://127.0.0.1:{server.server_port}/")
+    with serving(served, Broken) as address:
+        monkeypatch.setenv("NETLAB_MIRROR", address)
         Mnist().download(folder)
         count = len(Broken.asked)
         Mnist().download(folder)  # all there: nothing is asked for
         assert len(Broken.asked) == count
-        server.shutdown()
-        thread.join()
     half = (served / resources[0][0]).stat().st_size // 2
     assert Broken.asked[:2] == ["", f"bytes={half}-"]
     assert count == 6

@@ -1,17 +1,15 @@
 """MNIST and CIFAR-10: every layout, parts, bad files, cache, downloads."""
 
-import functools
 import gzip
 import hashlib
 import os
-import pickle
 import struct
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
 from pathlib import Path
-from pickletools import genops
+from pickle import dumps
+from pickletools import dis, genops
 from typing import Any, get_args
 
 import numpy as np
@@ -29,7 +27,7 @@ from netlab.data._prepare import hashed_order
 from netlab.data.cifar10 import Cifar10
 from netlab.data.mnist import Mnist, read_idx
 from netlab.errors import DataError, WorkFailed
-from tests.conftest import mend_torchvision
+from tests.conftest import mend_torchvision, serving
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 COUNTS = {"train": 60, "t10k": 20}
@@ -99,7 +97,7 @@ def old_pickle(pixels: bytes, labels: list[int], shape: tuple[int, int], fortran
 def plain_pickle(protocol: int) -> Callable[[NDArray[np.uint8], list[int]], bytes]:
     def write(pixels: NDArray[np.uint8], labels: list[int]) -> bytes:
         entries = {"batch_label": "x", "data": pixels, "labels": labels, "filenames": ["a.png"]}
-        return pickle.dumps(entries, protocol=protocol)
+        return dumps(entries, protocol=protocol)
 
     return write
 
@@ -406,10 +404,16 @@ def test_pickles_of_all_ages_are_read(
 def test_the_old_pickle_of_these_tests_is_one(tmp_path: Path) -> None:
     """Its operations are those of a pickle, so that what is read here is what owners wrote."""
     data = PICKLES["python2"](rows(PICTURES[0]), LABELS[0].tolist())
-    assert [op.name for op, _, _ in genops(data)][-1] == "STOP"
-    entries = pickle.loads(data, encoding="latin1")
-    assert (entries["data"] == rows(PICTURES[0])).all()
-    assert entries["labels"] == LABELS[0].tolist()
+    dis(data, StringIO())  # raises where the stack or the memo would not come out even
+    told = [(op.name, value) for op, value, _ in genops(data)]
+    assert told[-1][0] == "STOP"
+    keys = [value for _, value in told]
+    labels = told[keys.index("labels") : keys.index("data")]
+    assert [n for name, n in labels if name == "BININT1"] == LABELS[0].tolist()
+    array = told[keys.index("data") : keys.index("filenames")]
+    assert tuple(n for name, n in array if name == "BININT2") == rows(PICTURES[0]).shape
+    [pixels] = [value for name, value in array if name == "BINSTRING"]
+    assert pixels.encode("latin1") == rows(PICTURES[0]).tobytes()
 
 
 def test_pickles_are_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -420,7 +424,7 @@ def test_pickles_are_never_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             return (os.mkdir, (str(tmp_path / "trapped"),))
 
     root = write_py(tmp_path, monkeypatch)
-    (root / "test_batch").write_bytes(pickle.dumps({"data": Trap(), "labels": [1]}, protocol=2))
+    (root / "test_batch").write_bytes(dumps({"data": Trap(), "labels": [1]}, protocol=2))
     with pytest.raises(DataError, match="MD5 sum"):
         load(Cifar10(), "test", data_dir=tmp_path)
     publish(root / "test_batch", monkeypatch)
@@ -532,23 +536,13 @@ def test_decoded_pictures_are_kept_and_follow_changes(
 # Downloads
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """The address of a server on this machine, and its folder."""
     files = tmp_path / "served"
     files.mkdir()
-    handler = functools.partial(Quiet, directory=str(files))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as found:
-        thread = threading.Thread(target=found.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{found.server_port}/", files
-        found.shutdown()
-        thread.join()
+    with serving(files) as address:
+        yield address, files
 
 
 def md5(path: Path) -> str:
