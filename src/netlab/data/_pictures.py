@@ -31,8 +31,18 @@ def read_picture(source: Path | bytes) -> Image.Image:
     """
     with _opened(source) as image:
         image.seek(0)
-        upright = ImageOps.exif_transpose(image)
-        return as_rgb(upright)
+        return as_rgb(ImageOps.exif_transpose(image))
+
+
+def upright(picture: Path | str | bytes | Image.Image) -> Image.Image:
+    """A file, its bytes, or an opened picture of any mode, as upright RGB.
+
+    Raises:
+        PictureError: see `read_picture`.
+    """
+    if isinstance(picture, Image.Image):
+        return as_rgb(ImageOps.exif_transpose(picture))
+    return read_picture(Path(picture) if isinstance(picture, str) else picture)
 
 
 def read_mask(source: Path | bytes) -> NDArray[np.int64]:

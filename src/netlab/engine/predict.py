@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor, nn
 
-from netlab.data._pictures import as_rgb, read_picture, stretch
+from netlab.data._pictures import stretch, upright
 from netlab.engine.device import Machine, resolve
 from netlab.engine.enlarge import certainty, coverage, decide, probabilities
 from netlab.engine.weights import Loaded, load_weights
@@ -168,8 +168,5 @@ def predict_mask(
         PictureError: a picture that cannot be read.
         UsageError, WeightsError: see `Predictor.load`.
     """
-    if isinstance(picture, Image.Image):
-        upright = as_rgb(ImageOps.exif_transpose(picture))
-    else:
-        upright = read_picture(Path(picture) if isinstance(picture, str) else picture)
-    return Predictor.load(weights, device=device, tta=tta).predict([upright])[0]
+    shown = upright(picture)
+    return Predictor.load(weights, device=device, tta=tta).predict([shown])[0]

@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
-from netlab.data._pictures import as_rgb, read_picture
+from netlab.data._pictures import upright
 from netlab.engine.swap_sources import Source, own_picture
 from netlab.engine.swapper import BATCH, Labels, Pictures, Swapper
 from netlab.engine.weights import Loaded
@@ -179,13 +179,10 @@ def swap_label(
         PictureError: a picture that cannot be read.
         UsageError, WeightsError: unknown labels; else see `Swapper.load`.
     """
-    if isinstance(picture, Image.Image):
-        upright = as_rgb(ImageOps.exif_transpose(picture))
-    else:
-        upright = read_picture(Path(picture) if isinstance(picture, str) else picture)
+    shown = upright(picture)
     swapper = Swapper.load(bundled_vae(dataset) if weights is None else weights, device=device)
     asked = swapper.label(label)
-    source = own_picture(swapper, upright, "picture", swapper.label(true_label, "true label"), note)
+    source = own_picture(swapper, shown, "picture", swapper.label(true_label, "true label"), note)
     weight = swapper.one_hot(np.array([asked], np.int64))
     [made] = swapper.decode(source.latents(swapper), weight)
     return Image.fromarray(made[..., 0] if swapper.channels == 1 else made)
