@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # so that this runs as a scr
 
 _SECONDS = 120
 _STATES = ("best", "last", "state")
-_VOLATILE = {"seconds", "images_per_second"}
+_VOLATILE = {"seconds", "images_per_second", "memory_mib"}
 KILLED = -signal.SIGKILL
 
 

@@ -158,7 +158,7 @@ def test_scores_are_told_even_where_the_figure_cannot_be_written(runs: Path) -> 
 
 
 def test_commands_hold_no_place_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    from netlab.cli.train import _command
+    from netlab.cli._training import _command
 
     words = ["--data-dir", "/secret/a=b/c", "--images=/secret/d", "-x", "--loss", "ce+0.5*dice"]
     monkeypatch.setattr("sys.argv", ["netlab", "train", *words])

@@ -107,7 +107,7 @@ def assert_equal_runs(one: RunDir, other: RunDir) -> None:
         assert a.keys() == b.keys()
         for key in a:
             assert torch.equal(a[key], b[key]), f"{name}: {key}"
-    volatile = {"seconds", "images_per_second"}
+    volatile = {"seconds", "images_per_second", "memory_mib"}
     rows = [
         [{k: v for k, v in row.items() if k not in volatile} for row in rows_of(run)]
         for run in (one, other)

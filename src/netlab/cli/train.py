@@ -1,9 +1,6 @@
 """`netlab train`."""
 
-import contextlib
 import json
-import shlex
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,14 +9,13 @@ import typer
 from netlab import registry
 from netlab.cli._flags import Debug, Json, flags_from, given
 from netlab.cli._report import TerminalReport, duration
-from netlab.cli._signals import StopSignal
+from netlab.cli._training import NewRun, train_run
 from netlab.config import MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import ConfigError, UsageError
-from netlab.rundir import RunDir, create_run, find_run
+from netlab.rundir import RunDir, find_run
 from netlab.settings import Layer, merge, read_config_file, recipe, user_layers
 
 _RUN = "Run"
-_SHORT = 16  # characters; longer losses stay out of the name of the run's folder
 _AUTO = ("auto", 0)
 """Wishes that leave device, precision and threads as they are in a run."""
 
@@ -119,7 +115,10 @@ def train(
     if dry_run:
         _dry_run(merged, as_json=json_)
         return
-    _train(merged, run, runs_dir, run_dir, name, as_json=json_, allow_changes=allow_changes)
+    new = NewRun(runs_dir, name, run_dir)
+    done, best = train_run(merged, run or new, allow_changes=allow_changes)
+    if json_:
+        print(json.dumps({"run": str(done.path), "weights": str(done.best), "best": best}))
 
 
 def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
@@ -148,39 +147,6 @@ def _with_fitting_batch(config: TrainConfig) -> TrainConfig:
 
     with TerminalReport(None) as report:
         return fit_batch(*settle(config), report)
-
-
-def _train(
-    config: TrainConfig,
-    run: RunDir | None,
-    runs_dir: Path,
-    run_dir: Path | None,
-    name: str | None,
-    *,
-    as_json: bool,
-    allow_changes: bool,
-) -> None:
-    from netlab.engine.train import fit, prepare, settle
-
-    resume = run is not None
-    stop = StopSignal()
-    with contextlib.ExitStack() as held:
-        if run is not None:
-            held.enter_context(run.locked())  # before anything is added to its log
-        report = held.enter_context(TerminalReport(run.log if run else None))
-        # Whatever is wrong with settings, data or device shows here, before a folder is made.
-        trainer, state = prepare(*settle(config), report, stop)
-        if run is None:
-            run = create_run(runs_dir, name or _name(config, state.network), run_dir)
-            held.enter_context(run.locked())
-        report.message(f"run folder {run.path}")
-        report.log_to(run.log)
-        held.enter_context(stop)
-        how: dict[str, Any] = {"resume": resume, "allow_changes": allow_changes}
-        best = fit(trainer, state, run, command=_command(), **how)
-        report.message(f"best epoch {best['epoch']}: {run.best}")
-    if as_json:
-        print(json.dumps({"run": str(run.path), "weights": str(run.best), "best": best}))
 
 
 def _merged(
@@ -232,23 +198,3 @@ def _resumed(
             f"{'; '.join(breaking)}; to go on all the same, add --allow-changes"
         )
     return run, changed
-
-
-def _name(config: TrainConfig, network: Any) -> str:
-    parts = [config.arch, config.dataset, config.encoder]
-    parts += [config.decoder] * hasattr(network, "decoder")
-    parts += [config.loss] * (len(config.loss) <= _SHORT)
-    return "-".join(parts)
-
-
-def _command() -> str:
-    """The command line, without the places of this machine."""
-    return shlex.join(["netlab", *map(_without_place, sys.argv[1:])])
-
-
-def _without_place(word: str) -> str:
-    """A word with the last part alone of an absolute path in it: `--data-dir=/a/b` to `…=b`."""
-    flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
-    if not equals and flag:
-        return word
-    return f"{flag}{equals}{Path(value).name}" if Path(value).is_absolute() else word

@@ -3,7 +3,9 @@
 import contextlib
 import os
 import re
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -11,6 +13,7 @@ from torch import nn
 from netlab.errors import UsageError
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_STATUS = Path("/proc/self/status")  # Linux alone has it, and a peak that can be set back
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,29 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int = 0) -> 
     torch.set_num_threads(count)
     where = _device(device)
     return Machine(where, _precision(precision, where), count)
+
+
+def forget_peak_memory(device: torch.device) -> None:
+    """Let `peak_memory` begin anew, where the system can: on CUDA and under Linux."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    elif _STATUS.exists():
+        with contextlib.suppress(OSError):  # not in every container
+            _STATUS.with_name("clear_refs").write_text("5")
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory in MiB that was in use: of a GPU by tensors, of a CPU by this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) // 2**20
+    if _STATUS.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())):
+        return int(found[1]) // 2**10
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak // (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def _device(wish: str) -> torch.device:

@@ -1,7 +1,6 @@
 """What a training would be: shapes, weights, memory and time, without a run folder."""
 
 import dataclasses
-import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from netlab.config import TrainConfig
+from netlab.engine.device import peak_memory
 from netlab.engine.events import Reporter, Silent
 from netlab.engine.loop import Trainer, train_epoch
 from netlab.engine.state import State
@@ -38,7 +38,7 @@ def dry_run(config: TrainConfig, report: Reporter) -> dict[str, Any]:
         "val": len(trainer.val),
         "batches": trainer.batches,
         "machine": machine.describe(),
-        "peak_memory_mib": _peak_memory(machine.device),
+        "peak_memory_mib": peak_memory(machine.device),
         "seconds_per_epoch": round(seconds, 1),
         "seconds": round(seconds * config.epochs),
         "shapes": shapes,
@@ -96,14 +96,3 @@ def _epoch_seconds(trainer: Trainer, state: State) -> float:
     if warm == 0:
         return state.progress.seconds
     return (marks[-1] - marks[warm - 1]) / (len(marks) - warm) * trainer.batches
-
-
-def _peak_memory(device: torch.device) -> int:
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) // 2**20
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak // (2**20 if sys.platform == "darwin" else 2**10)

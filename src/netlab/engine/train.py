@@ -17,7 +17,7 @@ from netlab import registry
 from netlab.components import component
 from netlab.config import TrainConfig
 from netlab.data._random import derive
-from netlab.engine.device import Machine, resolve
+from netlab.engine.device import Machine, forget_peak_memory, peak_memory, resolve
 from netlab.engine.events import Reporter, Silent
 from netlab.engine.loop import NotFinite, Trainer, score, train_epoch
 from netlab.engine.saves import Saves
@@ -110,6 +110,7 @@ def prepare(
         ConfigError, DataError: settings or data that do not fit.
     """
     report = report or Silent()
+    forget_peak_memory(machine.device)
     train, val = data or load(config, report)
     factory = _factory(config)
     torch.manual_seed(derive(config.seed, _HELPERS))
@@ -339,6 +340,7 @@ def _row(
         "lr": float(f"{trainer.rate(progress.step - 1) * progress.rate_factor:.4g}"),
         "seconds": round(progress.seconds, 2),
         "images_per_second": round(trained / max(progress.seconds, 1e-9), 2),
+        "memory_mib": peak_memory(trainer.machine.device),
     }
 
 

@@ -1,0 +1,80 @@
+"""One training from the command line, from its settings to its last epoch."""
+
+import contextlib
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from netlab.cli._report import TerminalReport
+from netlab.cli._signals import StopSignal
+from netlab.config import TrainConfig
+from netlab.rundir import RunDir, create_run
+
+_SHORT = 16  # characters; longer losses stay out of the name of the run's folder
+
+
+class NewRun(NamedTuple):
+    """Where the folder of a new run is made, and what it is called."""
+
+    runs_dir: Path
+    name: str | None = None
+    """Stands behind the date; made of the components without."""
+    run_dir: Path | None = None
+    """The folder itself, instead of one in `runs_dir`."""
+
+
+def train_run(
+    config: TrainConfig, where: RunDir | NewRun, *, allow_changes: bool = False
+) -> tuple[RunDir, dict[str, Any]]:
+    """Train into a new folder, or go on with a run; shown on the terminal and in its log.
+
+    Returns:
+        The run's folder, and the row of metrics.csv of its best epoch.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; the state is saved.
+        NetlabError: see `netlab.engine.train`.
+    """
+    from netlab.engine.train import fit, prepare, settle
+
+    run = where if isinstance(where, RunDir) else None
+    stop = StopSignal()
+    with contextlib.ExitStack() as held:
+        if run is not None:
+            held.enter_context(run.locked())  # before anything is added to its log
+        report = held.enter_context(TerminalReport(run.log if run else None))
+        # Whatever is wrong with settings, data or device shows here, before a folder is made.
+        trainer, state = prepare(*settle(config), report, stop)
+        if isinstance(where, NewRun):
+            name = where.name or _name(config, state.network)
+            run = create_run(where.runs_dir, name, where.run_dir)
+            held.enter_context(run.locked())
+        assert run is not None
+        report.message(f"run folder {run.path}")
+        report.log_to(run.log)
+        held.enter_context(stop)
+        how: dict[str, Any] = {"resume": run is where, "allow_changes": allow_changes}
+        best = fit(trainer, state, run, command=_command(), **how)
+        report.message(f"best epoch {best['epoch']}: {run.best}")
+    return run, best
+
+
+def _name(config: TrainConfig, network: Any) -> str:
+    parts = [config.arch, config.dataset, config.encoder]
+    parts += [config.decoder] * hasattr(network, "decoder")
+    parts += [config.loss] * (len(config.loss) <= _SHORT)
+    return "-".join(parts)
+
+
+def _command() -> str:
+    """The command line, without the places of this machine."""
+    return shlex.join(["netlab", *map(_without_place, sys.argv[1:])])
+
+
+def _without_place(word: str) -> str:
+    """A word with the last part alone of an absolute path in it: `--data-dir=/a/b` to `…=b`."""
+    flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if not equals and flag:
+        return word
+    return f"{flag}{equals}{Path(value).name}" if Path(value).is_absolute() else word
