@@ -8,7 +8,7 @@ from pathlib import Path
 from netlab import registry
 from netlab.errors import UsageError, WeightsError
 from netlab.header import read_header
-from netlab.rundir import find_run
+from netlab.rundir import RunDir, find_run
 
 DEFAULT = "unet-pets"
 """The weights that predict-mask and eval use unless told otherwise."""
@@ -49,12 +49,17 @@ def find_weights(which: str | None, runs_dir: Path) -> Path:
     raise UsageError(registry.unknown("weights", which, [*known, "last"]))
 
 
+def run_of(weights: Path) -> RunDir | None:
+    """The run folder that a weights file lies in: one with the settings of a run."""
+    run = RunDir(weights.parent)
+    return run if run.config.is_file() else None
+
+
 def name_of(weights: str | Path) -> str:
     """What people call weights: files in run folders have the same names, so the folder tells."""
     path = Path(weights)
-    if (path / "config.yaml").is_file():
-        return path.resolve().name
-    return path.parent.name if (path.parent / "config.yaml").is_file() else path.stem
+    run = RunDir(path) if RunDir(path).config.is_file() else run_of(path)
+    return path.stem if run is None else run.name
 
 
 def bundled_for(task: str, dataset: str) -> Path | None:
