@@ -12,15 +12,12 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from netlab.config import TrainConfig, flag_of
-from netlab.data._contract import DataRequest
-from netlab.data.synthetic import Synthetic
 from netlab.settings import Layer, defaults_of, merge, recipe
+from tests._copies import write_pairs, write_pets
 
 torch.set_num_threads(1)
 
@@ -110,38 +107,18 @@ def serving(folder: Path, handler: type[SimpleHTTPRequestHandler] = Quiet) -> It
         thread.join()
 
 
-def drawn(count: int, size: int = 40, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures (N, S, S, 3) and masks (N, S, S)."""
-    data = Synthetic().load(DataRequest(split="train", image_size=size, limit=count, seed=seed))
-    return data.images, data.masks
-
-
 @pytest.fixture
 def pets_copy(tmp_path: Path) -> Path:
     """A made-up data set in the layout of the official archives: 30 trainval, 8 test."""
-    images, masks = drawn(38)
-    root = tmp_path / "pets" / "oxford-iiit-pet"
-    (root / "images").mkdir(parents=True)
-    (root / "annotations" / "trimaps").mkdir(parents=True)
-    names = [f"{'Abyssinian' if i % 2 else 'beagle'}_{i}" for i in range(38)]
-    for name, image, mask in zip(names, images, masks, strict=True):
-        Image.fromarray(image).save(root / "images" / f"{name}.jpg")
-        Image.fromarray(mask + 1).save(root / "annotations" / "trimaps" / f"{name}.png")
-    for part, chosen in (("trainval", names[:30]), ("test", names[30:])):
-        lines = "".join(f"{n} 1 1 1\n" for n in chosen)
-        (root / "annotations" / f"{part}.txt").write_text(lines)
-    return root.parent
+    write_pets(tmp_path / "pets")
+    return tmp_path / "pets"
 
 
 @pytest.fixture
 def pairs_copy(tmp_path: Path) -> tuple[Path, Path]:
     """A folder of 20 pictures and one of their id masks."""
     folders = tmp_path / "pictures", tmp_path / "masks"
-    for folder in folders:
-        folder.mkdir()
-    for i, (image, mask) in enumerate(zip(*drawn(20), strict=True)):
-        Image.fromarray(image).save(folders[0] / f"p{i:02d}.jpg")
-        Image.fromarray(mask).save(folders[1] / f"p{i:02d}.png")
+    write_pairs(*folders)
     return folders
 
 

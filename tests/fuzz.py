@@ -503,7 +503,7 @@ def files_under(folder: Path) -> Files:
             else:
                 what = str(zlib.crc32(path.read_bytes())) if path.is_file() else "folder"
             found[path.relative_to(folder)] = what
-    outputs = {Path("case") / name for name in ("out", "out.png", "run")}
+    outputs = {Path("case") / name for name in ("out", "out.png", "out.html", "run")}
     return {p: what for p, what in found.items() if not outputs & {p, *p.parents}}
 
 

@@ -291,3 +291,12 @@ def test_what_is_no_sum_is_refused(text: str) -> None:
         return
     with pytest.raises(ConfigError):
         parse_sum(text)
+
+
+@pytest.mark.parametrize("value", [["unet"], 3, {"unet": 1}])
+def test_an_architecture_that_is_no_text_is_refused(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "c.yaml"
+    path.write_text(yaml.safe_dump({"arch": value}))
+    for asked in (None, "unet"):
+        with pytest.raises(ConfigError, match=r"c\.yaml: arch must be text"):
+            _merged(asked, None, path, None, {})

@@ -20,7 +20,7 @@ from netlab.data._random import derive, uniforms
 from netlab.data.pairs import Pairs
 from netlab.data.pets import Pets
 from netlab.errors import DataError, PictureError
-from tests.conftest import drawn
+from tests._copies import drawn
 
 
 def pets(folder: Path, split: Split = "train", **changes: object) -> SegmentationSet:

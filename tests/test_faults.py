@@ -1,5 +1,7 @@
 """Nothing is lost: kills at any moment, damaged states, full disks, numbers that go wrong."""
 
+import csv
+import os
 import random
 import signal
 import subprocess
@@ -28,7 +30,8 @@ from netlab.engine.train import fit_batch, settle, train
 from netlab.errors import Interrupted, UsageError, WeightsError
 from netlab.header import read_header
 from netlab.rundir import RunDir, create_run
-from tests.conftest import drawn, netlab, tiny_config
+from tests._copies import drawn
+from tests.conftest import netlab, tiny_config
 from tests.faults import KILLED, Server, configs, differences, killed_and_finished
 
 
@@ -329,3 +332,26 @@ def test_a_lock_is_for_one(tmp_path: Path) -> None:
         run.locked(),
     ):
         pass
+
+
+def test_a_clock_that_was_set_back_changes_nothing(
+    tmp_path: Path, pairs_copy: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, masks = map(str, pairs_copy)
+    config = tiny_config(dataset="pairs", images=images, masks=masks, epochs=4, batch_size=4)
+    train(config, tmp_path / "whole")
+    asked = iter(range(7))
+    with pytest.raises(Interrupted):
+        train(config, tmp_path / "run", stopped=lambda: next(asked, None) is None)
+    tomorrow = time.time() + 86400
+    for path in tmp_path.rglob("*"):  # all that there is was made later than now
+        os.utime(path, (tomorrow, tomorrow))
+    backwards = iter(range(10**7, 0, -3600))
+    monkeypatch.setattr(time, "time", lambda: float(next(backwards)))
+    monkeypatch.setattr(time, "time_ns", lambda: next(backwards) * 10**9)
+    train(config, tmp_path / "run", resume=True)
+    assert differences(tmp_path / "whole", tmp_path / "run") == []
+    with (tmp_path / "run" / "metrics.csv").open() as file:
+        seconds = [float(row["seconds"]) for row in csv.DictReader(file)]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0

@@ -27,34 +27,30 @@ from netlab.data._prepare import hashed_order
 from netlab.data.cifar10 import Cifar10
 from netlab.data.mnist import Mnist, read_idx
 from netlab.errors import DataError, WorkFailed
+from tests._copies import (
+    BATCHES,
+    COUNTS,
+    LABELS,
+    PICTURES,
+    bytes_of,
+    idx,
+    rows,
+    write_cifar,
+    write_mnist,
+)
 from tests.conftest import mend_torchvision, serving
 
 SPLITS: tuple[Split, ...] = get_args(Split)
-COUNTS = {"train": 60, "t10k": 20}
 
 
 def load(dataset: Any, split: Split = "train", size: int = 32, **changes: Any) -> LabelledSet:
     return dataset.load(DataRequest(split=split, image_size=size, **changes))
 
 
-def bytes_of(*shape: int, seed: int = 0, below: int = 256) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, below, shape).astype(np.uint8)
-
-
-def idx(values: NDArray[np.uint8]) -> bytes:
-    head = struct.pack(f">BBBB{values.ndim}I", 0, 0, 8, values.ndim, *values.shape)
-    return head + values.tobytes()
-
-
 @pytest.fixture
 def mnist_copy(tmp_path: Path) -> Path:
     """A data folder with MNIST/raw: 60 pictures to train on, 20 to test; labels are places."""
-    raw = tmp_path / "data" / "MNIST" / "raw"
-    raw.mkdir(parents=True)
-    for seed, (stem, count) in enumerate(COUNTS.items()):
-        labels = (np.arange(count) % 10).astype(np.uint8)
-        (raw / f"{stem}-images-idx3-ubyte").write_bytes(idx(bytes_of(count, 28, 28, seed=seed)))
-        (raw / f"{stem}-labels-idx1-ubyte").write_bytes(idx(labels))
+    write_mnist(tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -62,17 +58,6 @@ def pack(raw: Path) -> None:
     for path in list(raw.iterdir()):
         path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
         path.unlink()
-
-
-# What is in the CIFAR copies: 6 files of 12 pictures.
-PICTURES = bytes_of(6, 12, 32, 32, 3, seed=5)
-LABELS = (np.arange(72) % 10).astype(np.uint8).reshape(6, 12)
-BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
-
-
-def rows(pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """As CIFAR keeps pictures: red, green and blue one after the other."""
-    return np.ascontiguousarray(pictures.transpose(0, 3, 1, 2)).reshape(len(pictures), -1)
 
 
 def old_pickle(pixels: bytes, labels: list[int], shape: tuple[int, int], fortran: bool) -> bytes:
@@ -107,16 +92,6 @@ PICKLES = {
     "columns": lambda p, n: old_pickle(p.tobytes(order="F"), n, p.shape, fortran=True),
     **{f"protocol{i}": plain_pickle(i) for i in (2, 3, 4)},
 }
-
-
-def write_bin(folder: Path) -> Path:
-    root = folder / "cifar-10-batches-bin"
-    root.mkdir(parents=True)
-    for name, pictures, labels in zip(BATCHES, PICTURES, LABELS, strict=True):
-        records = np.concatenate([labels[:, None], rows(pictures)], axis=1)
-        (root / f"{name}.bin").write_bytes(records.tobytes())
-    (root / "batches.meta.txt").write_text("\n".join(cifar10.CLASSES) + "\n\n")
-    return root
 
 
 def write_py(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str = "python2") -> Path:
@@ -154,7 +129,7 @@ def cifar_copy(
     if request.param == "py":
         write_py(tmp_path / "data", monkeypatch)
     else:
-        {"bin": write_bin, "png": write_png}[request.param](tmp_path / "data")
+        {"bin": write_cifar, "png": write_png}[request.param](tmp_path / "data")
     return tmp_path / "data"
 
 
@@ -215,7 +190,7 @@ def test_cifar_holds_what_its_files_hold(cifar_copy: Path) -> None:
 
 
 def test_cifar_names_say_where_a_picture_is(tmp_path: Path) -> None:
-    write_bin(tmp_path)
+    write_cifar(tmp_path)
     part = load(Cifar10(), "all", data_dir=tmp_path)
     place = part.names.index("train-00017")
     assert (part.images[place] == PICTURES[1, 5]).all()
@@ -462,7 +437,7 @@ def test_pickles_with_a_wrong_sum_or_label_are_refused(
 def test_wrong_records_are_named(
     tmp_path: Path, name: str, change: Callable[[bytes], bytes], words: str
 ) -> None:
-    path = write_bin(tmp_path) / name
+    path = write_cifar(tmp_path) / name
     path.write_bytes(change(path.read_bytes()))
     with pytest.raises(DataError, match=words) as caught:
         load(Cifar10(), data_dir=tmp_path)
@@ -486,7 +461,7 @@ def test_the_folder_of_a_layout_may_be_named_itself(cifar_copy: Path) -> None:
 
 
 def test_half_of_cifar_names_the_other_half(tmp_path: Path) -> None:
-    (write_bin(tmp_path) / "data_batch_4.bin").unlink()
+    (write_cifar(tmp_path) / "data_batch_4.bin").unlink()
     assert not Cifar10().present(tmp_path)
     with pytest.raises(DataError, match=r"only half.*data_batch_4\.bin missing"):
         load(Cifar10(), data_dir=tmp_path)

@@ -36,7 +36,8 @@ from netlab.registry import register
 from netlab.rundir import RunDir
 from netlab.tasks.classification import Classification
 from netlab.tasks.conditional_vae import VaeScores
-from tests.conftest import drawn, tiny_config, tiny_labelled
+from tests._copies import drawn
+from tests.conftest import tiny_config, tiny_labelled
 from tests.test_train import assert_equal_runs, fit, rows_of, stop_after
 from tests.test_vae import HELPED, SMALL_HELPERS
 

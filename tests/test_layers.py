@@ -20,6 +20,9 @@ BASE = {
     "header",
     "expressions",
     "components",
+    "runs",
+    "runfiles",
+    "comparison",
     "__init__",
 }
 RANKS = [
@@ -90,7 +93,15 @@ def loaded_modules(words: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "words", [["--help"], ["train", "--help"], ["predict-mask", "--help"], ["list"], ["--version"]]
+    "words",
+    [
+        ["--help"],
+        ["train", "--help"],
+        ["predict-mask", "--help"],
+        ["list"],
+        ["--version"],
+        ["info", "unet-pets"],
+    ],
 )
 def test_help_and_list_load_nothing_heavy(words: list[str]) -> None:
     assert not loaded_modules(words) & set(HEAVY)

@@ -431,6 +431,17 @@ def test_calibration_before_any_pixel_is_nan() -> None:
     assert math.isnan(CalibrationError().compute())
 
 
+def test_bins_tell_confidence_accuracy_and_share_of_what_they_hold() -> None:
+    metric = CalibrationError(2)
+    metric.update(two_classes(0.75, 1.0, 0.5), torch.tensor([[[0, 1, 0]]]))
+    metric.update(two_classes(0.875), torch.tensor([[[0]]]))
+    assert metric.bins() == [(0.5, 1.0, 0.25), (pytest.approx(0.875), pytest.approx(2 / 3), 0.75)]
+    assert metric.pixels == 4
+    error = sum(share * abs(right - sure) for sure, right, share in metric.bins())
+    assert metric.compute() == pytest.approx(error)
+    assert CalibrationError().bins() == []
+
+
 def test_many_pixels_lose_no_precision() -> None:
     # a float32 sum of 0.7 stops being exact after some thousand terms
     p = two_classes(0.7).expand(1, 2, 1000, 1000).float()

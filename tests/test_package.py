@@ -1,4 +1,4 @@
-"""What a newcomer gets: the wheel, the plug-in, the examples, the README's commands."""
+"""What a newcomer gets: the wheel, the plug-in, the examples, the run-time packages."""
 
 import json
 import os
@@ -6,13 +6,14 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-ROOT = Path(__file__).parent.parent
+from tests._docs import ROOT, Document
 
 
 def run(*words: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
@@ -41,6 +42,8 @@ def test_the_wheel_works_elsewhere(tmp_path: Path) -> None:
         ROOT, cwd=tmp_path,
     )  # fmt: skip
     wheel = next((tmp_path / "dist").glob("*.whl"))
+    with zipfile.ZipFile(wheel) as packed:
+        assert {f"netlab/figures/html/page.{e}" for e in ("css", "js")} <= {*packed.namelist()}
     install(wheel, tmp_path / "site", tmp_path)
     env = {"PYTHONPATH": str(tmp_path / "site"), "PYTHONSAFEPATH": "1"}
     where = run(
@@ -111,31 +114,7 @@ def test_run_time_packages_are_exactly_those_of_the_mission() -> None:
     }  # fmt: skip
 
 
-def commands(text: str) -> list[str]:
-    """Lines of the README's console blocks, continued lines joined."""
-    blocks = re.findall(r"```sh\n(.*?)```", text, flags=re.DOTALL)
-    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
-    return [re.sub(r"\s+", " ", line.split("  #")[0]).strip() for line in lines if line.strip()]
-
-
 def test_ci_runs_the_readme_s_test_command() -> None:
-    readme = (ROOT / "README.md").read_text()
-    line = next(c for c in commands(readme) if c.endswith("pytest"))
+    (line,) = [b.text.strip() for b in Document("README.md").blocks() if "/pytest" in b.text]
     quiet = line.replace("pip install", "pip install -q")
     assert quiet in (ROOT / ".ci" / "run").read_text()
-
-
-def test_every_command_of_the_readme_has_flags_that_exist() -> None:
-    readme = (ROOT / "README.md").read_text()
-    used: dict[str, set[str]] = {}
-    for line in commands(readme):
-        for part in line.split("&&"):
-            words = part.split()
-            if "netlab" in words[0]:
-                used.setdefault(words[1], set()).update(w for w in words if w.startswith("--"))
-    assert {"train", "predict-mask", "eval", "list", "info"} <= used.keys()
-    for command, flags in used.items():
-        env = {"COLUMNS": "200", "TERM": "dumb"}
-        shown = run(sys.executable, "-m", "netlab", command, "--help", cwd=ROOT, env=env)
-        for flag in flags:
-            assert flag.split("=")[0] in shown, f"netlab {command} {flag}"

@@ -1,5 +1,7 @@
 """The catalogue: what is listed exists, keeps its contract, and needs no central edit."""
 
+import subprocess
+import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from itertools import pairwise
 
@@ -7,10 +9,11 @@ import pytest
 import torch
 
 from netlab import registry
+from netlab.components import network_words, parts_of
 from netlab.engine.train import build_model
 from netlab.errors import ConfigError, UnknownComponent
 from netlab.layers.blocks.conv import ConvBlock
-from netlab.settings import Layer, defaults_of, merge, preset
+from netlab.settings import Layer, defaults_of, merge, preset, recipe
 from tests.conftest import tiny_config
 
 
@@ -38,6 +41,29 @@ def test_names_that_the_contract_promises() -> None:
     assert {"mnist", "cifar10", "digits", "class-folder"} <= set(registry.names("dataset"))
     assert {"adam", "adamw"} <= set(registry.names("optimizer"))
     assert {"constant", "cosine", "onecycle"} <= set(registry.names("schedule"))
+
+
+@pytest.mark.parametrize("arch", registry.names("architecture"))
+def test_an_architecture_says_what_it_is_put_together_from(arch: str) -> None:
+    config = merge({}, recipe(arch, [Layer("test", {"width": 4})]))
+    about = {"classes": ["a", "b"], "input": {"channels": 3, "size": config.image_size}}
+    factory = registry.get("task", registry.get("architecture", arch).task)
+    with torch.device("meta"):
+        network = factory.build(config, about)
+    parts = [name for name, _ in network.named_children() if name in registry.FOLDERS]
+    assert parts_of(arch) == registry.get("architecture", arch).parts == tuple(parts)
+    said = " + ".join(getattr(config, kind) for kind in parts)
+    assert network_words(config.to_dict()) == f"{arch}: {said}"
+
+
+def test_a_network_is_put_into_words_without_torch() -> None:
+    code = (
+        "import sys; from netlab.components import network_words as w; "
+        "print(w({'arch': 'unet', 'encoder': 'a', 'bottleneck': 'b', 'decoder': 'c'}), "
+        "'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    assert done.stdout.decode().strip() == "unet: a + b + c False"
 
 
 @pytest.mark.parametrize("name", registry.names("encoder"))

@@ -196,7 +196,7 @@ def test_a_finished_or_early_stopped_run_can_be_extended(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"lr": 0.5}, "lr was 0.002, is 0.5"),
+        ({"lr": 0.5}, "lr was 0.004, is 0.5"),
         ({"seed": 9, "ema": 0.5}, "--ema was 0.998, is 0.5; --seed was 0, is 9"),
     ],
 )
@@ -218,7 +218,7 @@ def test_allowed_changes_are_taken_up_and_named(tmp_path: Path) -> None:
     assert len(rows_of(run)) == 2
     assert read_header(run.last).about["config"]["lr"] == 0.0005
     assert [line for line in heard if "as allowed" in line] == [
-        "going on with other settings, as allowed: --lr was 0.002, is 0.0005; "
+        "going on with other settings, as allowed: --lr was 0.004, is 0.0005; "
         "--set optimizer was {}, is {'beta1': 0.5}"
     ]
 

@@ -42,6 +42,25 @@ def component(config: TrainConfig, kind: str, name: str | None = None) -> Callab
     return call
 
 
+def parts_of(arch: str) -> tuple[str, ...]:
+    """Kinds of the components that an architecture is put together from, as its `parts` say.
+
+    Raises:
+        UnknownComponent: no such architecture.
+    """
+    return tuple(registry.stated("architecture", arch, "parts") or ())
+
+
+def network_words(config: Mapping[str, Any]) -> str:
+    """The network of some settings: `unet: maxpool + conv + transpose`.
+
+    Raises:
+        UnknownComponent: an architecture that is not installed.
+    """
+    parts = [str(config[kind]) for kind in parts_of(str(config.get("arch"))) if kind in config]
+    return f"{config.get('arch')}: {' + '.join(parts)}" if parts else str(config.get("arch"))
+
+
 def _named(part: Any) -> set[str]:
     """Arguments that a component names; one that it would take by `**` alone is a misspelt one."""
     owners = inspect.getmro(part) if inspect.isclass(part) else ()

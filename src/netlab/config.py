@@ -17,6 +17,7 @@ from netlab.expressions import parse_sum
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 AUGMENTS = ("none", "flip", "shift", "standard", "strong")
+LOGS = ("none", "events", "tensorboard")
 OWN_FOLDERS = {
     "images": ("pairs", "class-folder"),
     "masks": ("pairs",),
@@ -49,6 +50,7 @@ def option(
     group: str,
     kind: str | None = None,
     choices: tuple[str, ...] = (),
+    several: bool = False,
     sum_of: str | None = None,
     minimum: float | None = None,
     above: float | None = None,
@@ -61,6 +63,7 @@ def option(
         "group": group,
         "kind": kind,
         "choices": choices,
+        "several": several,
         "sum_of": sum_of,
         "minimum": minimum,
         "above": above,
@@ -73,11 +76,12 @@ def option(
 
 
 MACHINE_FIELDS = ("device", "precision", "threads")
-FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop", "save_every", "on_nan")
+FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop", "save_every", "on_nan", "log")
 """Fields that may be given anew on resume: places, the length, and what is done beside the steps;
 no finished step depends on them. A longer run stretches the schedule from there on."""
 
 _NETWORK, _DATA, _OPTIM, _MACHINE = "Network", "Data", "Optimisation", "Machine"
+_RUN = "Run"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,6 +234,14 @@ class TrainConfig:
         0, "CPU threads; 0 is one per available core", group=_MACHINE, minimum=0, maximum=1024
     )
 
+    log: str = option(
+        "none",
+        "what else is written into the run folder, one or several (events,tensorboard)",
+        group=_RUN,
+        choices=LOGS,
+        several=True,
+    )
+
     parts: Mapping[str, Mapping[str, Any]] = option(
         {},
         "further arguments of components, by kind: --set encoder.blocks=2",
@@ -247,6 +259,11 @@ class TrainConfig:
         if faults:
             raise ConfigError("; ".join(faults))
 
+    @property
+    def logs(self) -> tuple[str, ...]:
+        """What `log` asks for, each once."""
+        return tuple(dict.fromkeys(name for name in split_names(self.log) if name != "none"))
+
     def to_dict(self) -> dict[str, Any]:
         """All settings as plain YAML-able values, in the order of declaration."""
         return {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
@@ -258,6 +275,11 @@ class TrainConfig:
     def portable(self) -> dict[str, Any]:
         """`to_dict` without the places of one machine, for weights files."""
         return {k: v for k, v in self.to_dict().items() if k not in MACHINE_PATHS}
+
+
+def split_names(text: str) -> list[str]:
+    """The names in a comma-separated list."""
+    return [name.strip() for name in text.split(",")]
 
 
 def flag_of(name: str) -> str:
@@ -302,8 +324,10 @@ def _faults(f: "dataclasses.Field[Any]", config: TrainConfig) -> list[str]:
                 registry.check(facts["sum_of"], term.name)
     except (UnknownComponent, ConfigError) as error:
         return [str(error)]
-    if facts["choices"] and value not in facts["choices"]:
-        return [registry.unknown(label, value, list(facts["choices"]))]
+    if facts["choices"]:
+        named = split_names(value) if facts["several"] else [value]
+        if odd := [name for name in named if name not in facts["choices"]]:
+            return [registry.unknown(label, odd[0], list(facts["choices"]))]
     if f.name == "parts":
         odd = [kind for kind in value if kind not in PART_KINDS]
         return [registry.unknown("kind of component", kind, list(PART_KINDS)) for kind in odd]

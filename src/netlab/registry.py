@@ -114,6 +114,26 @@ def get(kind: str, name: str) -> Any:
     return component
 
 
+def stated(kind: str, name: str, attribute: str) -> Any:
+    """The constant that a component's class states; of netlab's own ones, without importing them.
+
+    Returns:
+        Its value; None where it is not stated.
+
+    Raises:
+        UnknownComponent: see `get`.
+    """
+    own = _own(kind)
+    if name not in own:
+        return getattr(get(kind, name), attribute, None)
+    module = ast.parse(own[name].read_text(encoding="utf-8"))
+    classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
+    for node in (node for found in classes for node in found.body):
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == attribute and node.value:
+            return ast.literal_eval(node.value)
+    return None
+
+
 def check(kind: str, name: str) -> None:
     """Refuse a name that is not registered.
 

@@ -16,7 +16,12 @@ from typing import IO, Any
 
 from netlab.errors import UsageError, WorkFailed
 
-_STAMP = "%Y%m%d-%H%M%S"
+STAMP = "%Y%m%d-%H%M%S"
+"""The date at the start of a run folder's name, as `time.strftime` writes it."""
+SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
+"""Columns of metrics.csv of which more is better, and their names, in the order in which a run is
+judged by them; without any, by `val_loss`."""
+_TRIES, _LOOK = 5, 0.02  # seconds; far longer than a look at the lock takes
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,11 @@ class RunDir:
     """The files of one training run; see the contract in the README."""
 
     path: Path
+
+    @property
+    def name(self) -> str:
+        """Of the folder, also where it is called `.` or `..`."""
+        return self.path.resolve().name
 
     @property
     def config(self) -> Path:
@@ -56,7 +66,7 @@ class RunDir:
             f"{self.path}: another process is training in this folder; "
             "wait for it, stop it, or choose another --run-dir"
         )
-        return locked(self.path / ".lock", taken)
+        return locked(self.lock, taken)
 
     @property
     def older_state(self) -> Path:
@@ -74,14 +84,39 @@ class RunDir:
         return self.path / "curves.png"
 
     @property
+    def report(self) -> Path:
+        """Settings, curves, scores and pictures as one page."""
+        return self.path / "report.html"
+
+    @property
     def samples(self) -> Path:
         """Pictures of inputs, targets and predictions."""
         return self.path / "samples"
 
     @property
+    def events(self) -> Path:
+        """What happened while training, a JSON object a line; with `--log events`."""
+        return self.path / "events.jsonl"
+
+    @property
+    def tensorboard(self) -> Path:
+        """TensorBoard's files; with `--log tensorboard`."""
+        return self.path / "tensorboard"
+
+    @property
     def log(self) -> Path:
         """What was said while training."""
         return self.path / "log.txt"
+
+    @property
+    def failure(self) -> Path:
+        """Why the training ended, if that was an error; gone once it goes on."""
+        return self.path / "failed.txt"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that trains here."""
+        return self.path / ".lock"
 
 
 def create_run(runs_dir: Path, name: str, run_dir: Path | None = None) -> RunDir:
@@ -99,13 +134,18 @@ def create_run(runs_dir: Path, name: str, run_dir: Path | None = None) -> RunDir
         _make(run_dir)
         return RunDir(run_dir)
     safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "run"
-    stem = f"{time.strftime(_STAMP)}-{safe}"
+    stem = stamped(safe)
     for number in range(1, 1000):
         path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
         with contextlib.suppress(FileExistsError):
             _make(path, new=True)
             return RunDir(path)
     raise UsageError(f"{runs_dir}: too many runs named {stem}")
+
+
+def stamped(name: str) -> str:
+    """A name behind the date and time: `YYYYMMDD-HHMMSS-NAME`."""
+    return f"{time.strftime(STAMP)}-{name}"
 
 
 def find_run(which: str, runs_dir: Path) -> RunDir:
@@ -118,13 +158,18 @@ def find_run(which: str, runs_dir: Path) -> RunDir:
         runs = [p for p in runs_dir.glob("*/config.yaml") if p.is_file()]
         if not runs:
             raise UsageError(f"no run in {runs_dir} yet: start one with netlab train")
-        # By the clock of the file first: folders given with --run-dir carry no date in their name.
-        newest = max(runs, key=lambda p: (p.stat().st_mtime_ns, p.parent.name))
-        return RunDir(newest.parent)
+        return RunDir(max((p.parent for p in runs), key=age))
     for path in (Path(which), runs_dir / which):
         if (path / "config.yaml").is_file():
             return RunDir(path)
     raise UsageError(f"{which} is no run folder (no config.yaml in it); runs are in {runs_dir}")
+
+
+def age(folder: Path) -> tuple[int, str]:
+    """Orders run folders by when their training was last started; the newest is the largest."""
+    # By the clock of the file first: folders given with --run-dir carry no date in their name.
+    config = folder / "config.yaml"
+    return (config if config.exists() else folder).stat().st_mtime_ns, folder.name
 
 
 @contextlib.contextmanager
@@ -144,9 +189,28 @@ def locked(path: Path, taken: str) -> Iterator[None]:
     except OSError as error:
         raise WorkFailed(f"{path}: cannot be written ({error.strerror})") from error
     with handle:
-        if not _lock(handle):
+        for _ in range(_TRIES):
+            if _lock(handle):
+                break
+            time.sleep(_LOOK)
+        else:
             raise UsageError(taken)
         yield
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a living process holds a lock, without keeping anyone from it.
+
+    To look is to share the lock for a moment, which `locked` waits out; where nobody has ever held
+    it, nothing is made.
+    """
+    if not path.is_file():
+        return False
+    try:
+        with path.open("rb") as handle:
+            return not _lock(handle, shared=True)
+    except OSError:
+        return False
 
 
 def remove_parts(run: RunDir) -> None:
@@ -204,6 +268,12 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_text(path, buffer.getvalue())
 
 
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows that `write_rows` wrote, as text; an empty cell is empty text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
 def free_path(path: Path) -> Path:
     """`path`, or the first of `path-2`, `path-3`, … that does not exist yet."""
     candidate, number = path, 2
@@ -248,7 +318,7 @@ def _make(path: Path, *, new: bool = False) -> None:
         raise UsageError(f"{path}: cannot be made ({error.strerror}); choose another") from error
 
 
-def _lock(handle: IO[str]) -> bool:
+def _lock(handle: IO[Any], *, shared: bool = False) -> bool:
     """Whether the lock was free; it is held until `handle` is closed."""
     try:
         if sys.platform == "win32":
@@ -258,7 +328,7 @@ def _lock(handle: IO[str]) -> bool:
         else:
             import fcntl
 
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except OSError as error:
         # Any other fault is a file system without locks: better unguarded than unusable.
         return error.errno not in (errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK)

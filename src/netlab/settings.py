@@ -130,6 +130,24 @@ def read_config_file(path: Path) -> Layer:
     return Layer(str(path), _read_yaml(text, str(path)))
 
 
+def choose_arch(file: Layer, asked: str | None) -> str | None:
+    """The architecture that was asked for, or that a file of settings is for; None if neither says.
+
+    Raises:
+        ConfigError: the file is for another one, or says no text.
+        UnknownComponent: no architecture of that name.
+    """
+    written = file.values.get("arch")
+    if written is not None and not isinstance(written, str):
+        raise ConfigError(f"{file.source}: arch must be text, not {written!r}")
+    arch = asked or written
+    if arch is not None:
+        registry.check("architecture", arch)
+    if written not in (None, arch):
+        raise ConfigError(f"{file.source} is for {written}, not for {arch}")
+    return arch
+
+
 def read_settings(pairs: Iterable[str]) -> Layer:
     """Settings from `--set key=value` words; `kind.argument=value` goes to a component.
 

@@ -5,6 +5,7 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -17,6 +18,35 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an e
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+
+RUN_PANEL = "Run"
+Preset = Annotated[
+    str | None,
+    typer.Option("--preset", help="A named recipe (netlab list).", rich_help_panel=RUN_PANEL),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(help="Settings from a YAML file, such as a run's.", rich_help_panel=RUN_PANEL),
+]
+SetWords = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting, or an argument of a component: bottleneck.x=1.",
+        rich_help_panel=RUN_PANEL,
+    ),
+]
+RunsDir = Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=RUN_PANEL)]
+Download = Annotated[
+    bool | None,
+    typer.Option(
+        "--download/--no-download",
+        help="Fetch missing data without asking, or never.",
+        show_default=False,
+        rich_help_panel=RUN_PANEL,
+    ),
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 

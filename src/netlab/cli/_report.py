@@ -1,17 +1,32 @@
 """How a training looks to a person: live on a terminal, one line an epoch in a pipe."""
 
+import math
+import os
 import sys
+import textwrap
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from netlab.cli._pace import Pace
+from netlab.cli._signals import StopSignal
+from netlab.cli._text import clean, duration
+from netlab.rundir import SCORES, RunDir
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+    from netlab.cli._live import View
 
 _FIRST_GUESS = 8  # batches; the first are slower than the rest
 _LONG = 2 * 3600
-_SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
+_BUFFER = 2**16  # bytes
+_REPEATED = 200  # lines, after the terminal's width has changed
 
 
 class TerminalReport:
@@ -19,33 +34,43 @@ class TerminalReport:
 
     Args:
         log: file that lines are appended to; None keeps them until `log_to`.
+        preview: show the newest sample of the run as well.
+        stop: what Ctrl-C asks for; the live view then says so.
+        console: where to write, instead of stderr.
+        clock: seconds.
     """
 
-    def __init__(self, log: Path | None) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.log = log
+    def __init__(
+        self,
+        log: Path | None,
+        *,
+        preview: bool = False,
+        stop: StopSignal | None = None,
+        console: Console | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.console = console or _console()
+        self.log, self.preview, self.clock = log, preview, clock
+        self.stop = stop or StopSignal()
         self.said: list[str] = []
+        self.shown: deque[str] = deque(maxlen=_REPEATED)
         self.facts: Mapping[str, Any] = {}
-        self.started = time.perf_counter()
         self.told_time = False
         self.seen = 0
-        self.bar: Progress | None = None
-        self.task = TaskID(0)
-        self.score = ""
+        self.pace = Pace(0, clock)
+        self.view: View | None = None
+        self.live: Live | None = None
+        self.width = 0
 
     def __enter__(self) -> "TerminalReport":
         return self
 
     def __exit__(self, *_: Any) -> None:
-        if self.bar is not None:
-            self.bar.stop()
+        self._hide()
 
     def message(self, text: str) -> None:
         """Say one line."""
-        self.console.print(text, markup=False)
-        self.said.append(text)
-        if self.log is not None:
-            self.log_to(self.log)
+        self._say(text, text)
 
     def log_to(self, log: Path) -> None:
         """Append what was said so far, and from now on all, to a file."""
@@ -56,7 +81,7 @@ class TerminalReport:
 
     def plan(self, facts: Mapping[str, Any]) -> None:
         """Say what will be done."""
-        self.facts, self.started = facts, time.perf_counter()
+        self.facts, self.pace = facts, Pace(facts["epochs"], self.clock)
         self.message(
             f"{facts['network']}, {facts['weights']:,} weights, loss {facts['loss']}; "
             f"{facts['data']}: {facts['train']:,} to train, {facts['val']:,} to validate"
@@ -71,59 +96,128 @@ class TerminalReport:
             self.message(
                 f"going on at epoch {facts['first_epoch'] + 1}, batch {facts['first_batch'] + 1}"
             )
-        if self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(bar_width=24),
-                TextColumn("{task.completed}/{task.total} {task.fields[info]}"),
-                console=self.console,
-                transient=True,
-            )
-            self.bar.start()
-            self.task = self.bar.add_task("epoch", total=facts["batches"], info="")
+        if self.preview and not self._shows_colours:
+            self.message("no preview: it needs a terminal with 256 colours or more")
+        if self._animated:
+            from netlab.cli._live import View
+
+            pictures = RunDir(self.log.parent).samples if self.log and self._shows_colours else None
+            samples = pictures if self.preview else None
+            self.view = View(self.console, facts, self.pace, lambda: self.stop.asked, samples)
+            self._show()
 
     def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
-        """Move the bar; after the first batches say how long it will take."""
+        """Move the bars; after the first batches say how long it will take."""
         self.seen += 1
         left = ((self.facts["epochs"] - epoch) * total - done) * self.facts["batch_size"] / rate
+        self.pace.batch(epoch, done, total, left)
         if not self.told_time and self.seen >= min(_FIRST_GUESS, total):
             self.told_time = True
             hint = ""
             if left > _LONG:
                 hint = "; --preset quick, a smaller --width or --stem 2 are quicker"
             self.message(f"about {duration(left)} at {rate:.0f} images/s{hint}")
-        if self.bar is not None:
-            info = f"loss {loss:.4f}{self.score}  {rate:.0f} images/s  {duration(left)} left"
-            self.bar.update(
-                self.task,
-                description=f"epoch {epoch + 1}/{self.facts['epochs']}",
-                completed=done,
-                info=info,
-            )
+        if self.view is not None:
+            self.view.batch(epoch, done, total, loss, rate)
+            if self.console.width != self.width:
+                self._redraw()
 
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
         """Say how the epoch went."""
-        shown = next((f"  {_SCORES[k]} {row[k]:.4f}" for k in _SCORES if k in row), "")
-        self.score = shown
-        self.message(
-            f"epoch {row['epoch']}/{self.facts['epochs']}  train loss {row['train_loss']:.4f}  "
-            f"val loss {row['val_loss']:.4f}{shown}{' *' if best else ''}  "
-            f"{row['images_per_second']:.0f} images/s  {duration(row['seconds'])}"
+        self.pace.epoch_done()
+        score = next((f"{SCORES[k]} {row[k]:.4f}" for k in SCORES if k in row), "")
+        parts = [
+            f"epoch {row['epoch']}/{self.facts['epochs']}",
+            f"train loss {row['train_loss']:.4f}",
+            f"val loss {row['val_loss']:.4f}",
+            *[score] * bool(score),
+        ]
+        parts[-1] += " *" * best
+        took = duration(row["seconds"])
+        whole = "  ".join([*parts, f"{row['images_per_second']:.0f} images/s", took])
+        short = "  ".join([*parts, took])
+        narrow = self.console.is_terminal and len(whole) > self.console.width
+        self._say(whole, short if narrow else whole)
+        if self.view is not None:
+            self.view.add(row, best)
+
+    @property
+    def _animated(self) -> bool:
+        console = self.console
+        return console.is_terminal and not console.is_dumb_terminal and not console.is_jupyter
+
+    @property
+    def _shows_colours(self) -> bool:
+        enough = self.console.color_system in ("256", "truecolor", "windows")
+        return self._animated and enough and not self.console.no_color
+
+    def _say(self, text: str, shown: str) -> None:
+        """Put `text` into the log, and `shown` on the screen."""
+        self.said.append(clean(text))
+        self.shown.append(clean(shown))
+        self._print(self.shown[-1])
+        if self.log is not None:
+            self.log_to(self.log)
+
+    def _print(self, text: str) -> None:
+        if self.console.is_terminal:
+            # In lines between words; a path that is longer than a line stays whole, for copying.
+            width = self.console.width
+            text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+        self.console.print(Text(text), soft_wrap=True)
+
+    def _show(self) -> None:
+        from rich.live import Live
+
+        self.width = self.console.width
+        self.stop.shown = True
+        # Redirected, stdout would go to stderr while the view is up.
+        self.live = Live(
+            self.view,
+            console=self.console,
+            transient=True,
+            redirect_stdout=False,
+            refresh_per_second=2 if self.preview else 4,  # a sample is kilobytes of colours
         )
+        self.live.start(refresh=True)
 
+    def _hide(self) -> None:
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+        self.stop.shown = False
 
-def duration(seconds: float) -> str:
-    """A time for people: `45 s`, `12 min`, `2 h 05 min`.
+    def _redraw(self) -> None:
+        """Start afresh on a terminal of another width, which has broken the lines of the view."""
+        self._hide()
+        self.console.clear()
+        for text in self._on_screen():
+            self._print(text)
+        self._show()
 
-    >>> duration(45), duration(720), duration(7500)
-    ('45 s', '12 min', '2 h 05 min')
-    """
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
+    def _on_screen(self) -> list[str]:
+        """The newest lines, as many as there is room for; older ones stand above the screen."""
+        found: list[str] = []
+        room = self.console.height
+        for text in reversed(self.shown):
+            room -= max(1, math.ceil(len(text) / self.console.width))
+            if room < 0:
+                break
+            found.insert(0, text)
+        return found
 
 
 def note(text: str) -> None:
     """Say one line on stderr."""
     print(text, file=sys.stderr)
+
+
+def _console() -> Console:
+    error = sys.stderr
+    if error is None or not error.isatty():
+        # FORCE_COLOR, which many set for their logs, would make rich take a pipe for a terminal.
+        return Console(stderr=True, highlight=False, force_terminal=False)
+    # With PYTHONUNBUFFERED, Python's own stderr loses the rest of a write that a signal cuts off.
+    how: dict[str, Any] = {"encoding": error.encoding, "errors": "backslashreplace"}
+    file = os.fdopen(error.fileno(), "w", _BUFFER, closefd=False, **how)
+    return Console(file=file, highlight=False)

@@ -11,6 +11,8 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.asked = False
+        self.shown = False
+        """A live view tells of it; a line written into its middle would tear it."""
         self.old: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignal":
@@ -29,5 +31,6 @@ class StopSignal:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        # A handler may run in the middle of a print: write past Python's buffers.
-        os.write(2, b"stopping at the next batch; once more to stop at once\n")
+        if not self.shown:
+            # A handler may run in the middle of a print: write past Python's buffers.
+            os.write(2, b"stopping at the next batch; once more to stop at once\n")

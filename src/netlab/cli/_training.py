@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from netlab.cli._report import TerminalReport
 from netlab.cli._signals import StopSignal
+from netlab.components import parts_of
 from netlab.config import TrainConfig
 from netlab.rundir import RunDir, create_run
 
@@ -25,9 +26,21 @@ class NewRun(NamedTuple):
 
 
 def train_run(
-    config: TrainConfig, where: RunDir | NewRun, *, allow_changes: bool = False
+    config: TrainConfig,
+    where: RunDir | NewRun,
+    *,
+    allow_changes: bool = False,
+    preview: bool = False,
+    stop: StopSignal | None = None,
 ) -> tuple[RunDir, dict[str, Any]]:
     """Train into a new folder, or go on with a run; shown on the terminal and in its log.
+
+    Args:
+        config: complete.
+        where: the folder of the run, or where a new one is made.
+        allow_changes: go on also with settings that keep a run from ending as it would have.
+        preview: show the newest sample on the terminal, too.
+        stop: hears Ctrl-C and SIGTERM; the caller may ask it afterwards.
 
     Returns:
         The run's folder, and the row of metrics.csv of its best epoch.
@@ -39,15 +52,17 @@ def train_run(
     from netlab.engine.train import fit, prepare, settle
 
     run = where if isinstance(where, RunDir) else None
-    stop = StopSignal()
+    stop = stop or StopSignal()
     with contextlib.ExitStack() as held:
         if run is not None:
             held.enter_context(run.locked())  # before anything is added to its log
-        report = held.enter_context(TerminalReport(run.log if run else None))
+        report = held.enter_context(
+            TerminalReport(run.log if run else None, preview=preview, stop=stop)
+        )
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
         trainer, state = prepare(*settle(config), report, stop)
         if isinstance(where, NewRun):
-            name = where.name or _name(config, state.network)
+            name = where.name or _name(config)
             run = create_run(where.runs_dir, name, where.run_dir)
             held.enter_context(run.locked())
         assert run is not None
@@ -60,9 +75,9 @@ def train_run(
     return run, best
 
 
-def _name(config: TrainConfig, network: Any) -> str:
+def _name(config: TrainConfig) -> str:
     parts = [config.arch, config.dataset, config.encoder]
-    parts += [config.decoder] * hasattr(network, "decoder")
+    parts += [config.decoder] * ("decoder" in parts_of(config.arch))
     parts += [config.loss] * (len(config.loss) <= _SHORT)
     return "-".join(parts)
 

@@ -1,16 +1,18 @@
 """`netlab eval`."""
 
+import contextlib
 import json
+from collections.abc import Iterator, Set
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from netlab.cli._flags import Debug, Device, Json, Overwrite
 from netlab.cli._report import note
-from netlab.errors import UsageError, WorkFailed
-from netlab.rundir import output_path, write_rows
-from netlab.zoo import find_weights, name_of
+from netlab.errors import NetlabError, UsageError
+from netlab.rundir import output_path, write_rows, write_text
+from netlab.zoo import find_weights, name_of, run_of
 
 _SPLITS = ("val", "test")
 
@@ -46,6 +48,9 @@ def evaluate(
     figure: Annotated[
         Path | None, typer.Option(help="Where the figure goes (default: beside the weights).")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Where the page goes (default: beside the figure).")
+    ] = None,
     runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 32,
     device: Device = "auto",
@@ -59,12 +64,9 @@ def evaluate(
     if split not in _SPLITS:
         raise UsageError(f"--split {split}: write val or test")
     path = find_weights(weights, runs_dir)
-    picture = output_path(figure, _figure_path(path, split), overwrite)
-    if csv is not None:
-        csv = output_path(csv, csv, overwrite)
+    places = _places(path, split, csv, figure, html, overwrite=overwrite)
 
     from netlab.engine.scoring import evaluate as score
-    from netlab.figures.png import save_png
 
     if weights is None:
         note(f"weights: {path.stem} (bundled)")
@@ -85,24 +87,79 @@ def evaluate(
         beside=beside or (),
         note=note,
     )
-    result = report.result()
     if json_:
-        print(json.dumps(result, ensure_ascii=False, allow_nan=False))
+        print(json.dumps(report.result(), ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(report.table()))
-    if csv is not None:
-        write_rows(csv, report.rows())
+    # Of some pictures or other ones, a page would say less of the run than the one it has.
+    _write(report, path, places, whole=limit is None and images is None)
+
+
+class _Places(NamedTuple):
+    """Where files go."""
+
+    csv: Path | None
+    figure: Path
+    page: Path
+    asked: frozenset[str]
+    """Those that have to be written; others may be missing."""
+
+
+def _places(
+    weights: Path,
+    split: str,
+    csv: Path | None,
+    figure: Path | None,
+    html: Path | None,
+    *,
+    overwrite: bool,
+) -> _Places:
+    """Where files go; the usual place is the run's folder, or for other weights this one.
+
+    Raises:
+        UsageError: a place that is taken.
+    """
+    run = run_of(weights)
+    stem = f"{weights.stem}_eval_{split}" if run is None else str(run.path / f"eval_{split}")
+    page = Path(f"{stem}.html") if figure is None else figure.with_suffix(".html")
+    asked = {"figure": figure, "page": html}
+    return _Places(
+        None if csv is None else output_path(csv, csv, overwrite),
+        output_path(figure, Path(f"{stem}.png"), overwrite),
+        output_path(html, page, overwrite),
+        frozenset(what for what, place in asked.items() if place is not None),
+    )
+
+
+def _write(report: Any, weights: Path, places: _Places, *, whole: bool) -> None:
+    """Write rows, figure and page; for all pictures of its best weights, the page of the run."""
+    from netlab.engine.report import weights_page
+    from netlab.figures.png import save_png
+
+    if places.csv is not None:
+        write_rows(places.csv, report.rows())
+    title = f"{name_of(weights)} · {report.split}"
+    with _guarded("figure", places.asked):
+        save_png(report.figure(title), places.figure)
+        note(f"figure: {places.figure}")
+    text = ""
+    with _guarded("page", places.asked):
+        text = weights_page(weights, report)
+        write_text(places.page, text)
+        note(f"page: {places.page}")
+    run = run_of(weights)
+    if run is not None and weights.name == run.best.name and text and whole:
+        with _guarded("report", places.asked):
+            write_text(run.report, text)
+            note(f"report: {run.report}")
+
+
+@contextlib.contextmanager
+def _guarded(what: str, asked: Set[str]) -> Iterator[None]:
+    """Say why something failed; an error where it was asked for, as the scores are there."""
     try:
-        save_png(report.figure(f"{name_of(path)} · {result['split']}"), picture)
-        note(f"figure: {picture}")
-    except WorkFailed as error:
-        if figure is not None:
+        yield
+    except Exception as error:  # the folder may be read-only, or the page not be drawn
+        if what in asked:
             raise
-        note(f"no figure: {error}")  # the scores are there; the folder may be read-only
-
-
-def _figure_path(weights: Path, split: str) -> Path:
-    """In its run folder; for a file outside of one, here."""
-    if (weights.parent / "config.yaml").is_file():
-        return weights.parent / f"eval_{split}.png"
-    return Path(f"{weights.stem}_eval_{split}.png")
+        note(f"no {what}: {error if isinstance(error, NetlabError) else repr(error)}")

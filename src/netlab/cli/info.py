@@ -1,42 +1,59 @@
 """`netlab info`."""
 
+import contextlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from netlab.cli._flags import Debug, Json
-from netlab.errors import WeightsError
+from netlab.cli._diagram import draw
+from netlab.cli._flags import Debug, Json, Overwrite
+from netlab.components import network_words
+from netlab.errors import UnknownComponent, UsageError, WeightsError
 from netlab.header import Header, read_header
 from netlab.zoo import find_weights
-
-_DECODERS = ("segmentation", "conditional-vae")
-"""Tasks whose networks have a decoder."""
 
 
 def info(
     file: Annotated[str, typer.Argument(help="Weights file, run folder, last, or bundled name.")],
     runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    diagram: Annotated[
+        bool,
+        typer.Option(
+            "--diagram", help="Draw the network, with shapes, weights and multiply-adds, as SVG."
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The drawing (default: diagram.svg in the run, or NAME_diagram.svg)."),
+    ] = None,
+    overwrite: Overwrite = False,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
     """Say what a weights file is: network, data, scores, and the command that made it."""
+    if not diagram and (out is not None or overwrite):
+        raise UsageError("--out and --overwrite are for the drawing: add --diagram")
     path = find_weights(file, runs_dir)
     header = read_header(path)
     if header.about.get("task") == "state":
         raise WeightsError(
             f"{path}: the state of a run, no weights; see best.safetensors beside it"
         )
-    if json_:
-        document = {"file": str(path), "bytes": header.bytes, "weights": header.weights}
-        print(json.dumps({**document, **header.about}, ensure_ascii=False))
-        return
     try:
-        lines = _lines(header)
+        lines = [] if json_ and not diagram else _lines(header)
     except (AttributeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its description of itself is damaged ({error})") from error
+    drawn = draw(path, dict(lines)["network"], out, overwrite=overwrite) if diagram else {}
+    if json_:
+        document = {"file": str(path), "bytes": header.bytes, "weights": header.weights}
+        print(json.dumps({**document, **header.about, **drawn}, ensure_ascii=False))
+        return
     print(path)
+    if diagram:
+        lines.append(("computes", f"{drawn['multiply_adds']:,} multiply-adds a picture"))
     for name, text in lines:
         print(f"  {name:<12} {text}")
 
@@ -46,15 +63,10 @@ def _lines(header: Header) -> list[tuple[str, str]]:
     config = about.get("config", {})
     dtypes = sorted({dtype for dtype, _ in header.shapes.values()})
     task = about.get("task")
-    parts = ["encoder", "bottleneck", *["decoder"] * (task in _DECODERS)]
-    parts += ["conditioning"] * (task == "conditional-vae")
     shape = ["width", "depth", "stem", "block", "norm", "activation"]
     shape += ["latent"] * (task == "conditional-vae")
     lines = [
-        (
-            "network",
-            f"{config.get('arch')}: " + " + ".join(str(config.get(k)) for k in parts),
-        ),
+        ("network", _network(config)),
         ("shape", ", ".join(f"{k} {config[k]}" for k in shape if k in config)),
         ("weights", f"{header.weights:,}, {header.bytes / 2**20:.1f} MiB, {'/'.join(dtypes)}"),
         ("classes", ", ".join(about.get("classes", []))),
@@ -68,6 +80,12 @@ def _lines(header: Header) -> list[tuple[str, str]]:
     if "licence" in about:
         lines.append(("licence", str(about["licence"])))
     return lines
+
+
+def _network(config: Mapping[str, Any]) -> str:
+    with contextlib.suppress(UnknownComponent):  # of another package, which is not here
+        return network_words(config)
+    return str(config.get("arch"))
 
 
 def _pairs(values: dict[str, Any]) -> str:

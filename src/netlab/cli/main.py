@@ -10,11 +10,13 @@ from typing import Annotated
 import typer
 
 from netlab import __version__
+from netlab.cli.compare import compare
 from netlab.cli.download import download
 from netlab.cli.evaluate import evaluate
 from netlab.cli.info import info
 from netlab.cli.list import list_components
 from netlab.cli.predict_mask import predict_mask
+from netlab.cli.runs import app as runs
 from netlab.cli.swap_label import swap_label
 from netlab.cli.train import train
 from netlab.errors import ExitCode, NetlabError, out_of_memory
@@ -31,8 +33,10 @@ app.command("train")(train)
 app.command("eval")(evaluate)
 app.command("predict-mask")(predict_mask)
 app.command("swap-label")(swap_label)
+app.command("compare")(compare)
 app.command("list")(list_components)
 app.command("info")(info)
+app.add_typer(runs, name="runs")
 app.command("download")(download)
 
 

@@ -7,15 +7,26 @@ from typing import Annotated, Any
 import typer
 
 from netlab import registry
-from netlab.cli._flags import Debug, Json, flags_from, given
-from netlab.cli._report import TerminalReport, duration
+from netlab.cli._flags import (
+    RUN_PANEL,
+    ConfigFile,
+    Debug,
+    Download,
+    Json,
+    Preset,
+    RunsDir,
+    SetWords,
+    flags_from,
+    given,
+)
+from netlab.cli._report import TerminalReport
+from netlab.cli._text import duration
 from netlab.cli._training import NewRun, train_run
 from netlab.config import MACHINE_FIELDS, TrainConfig, changes
-from netlab.errors import ConfigError, UsageError
+from netlab.errors import UsageError
 from netlab.rundir import RunDir, find_run
-from netlab.settings import Layer, merge, read_config_file, recipe, user_layers
+from netlab.settings import Layer, choose_arch, merge, read_config_file, recipe, user_layers
 
-_RUN = "Run"
 _AUTO = ("auto", 0)
 """Wishes that leave device, precision and threads as they are in a run."""
 
@@ -24,63 +35,50 @@ _AUTO = ("auto", 0)
 def train(
     arch: Annotated[str | None, typer.Argument(help="Architecture, such as unet.")] = None,
     resume: Annotated[
-        str | None, typer.Option(help="Go on with a run: its folder or last.", rich_help_panel=_RUN)
+        str | None,
+        typer.Option(help="Go on with a run: its folder or last.", rich_help_panel=RUN_PANEL),
     ] = None,
     allow_changes: Annotated[
         bool,
         typer.Option(
             "--allow-changes",
             help="Go on with other settings, no longer equal to the bit.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN_PANEL,
         ),
     ] = False,
-    preset_: Annotated[
-        str | None,
-        typer.Option("--preset", help="A named recipe (netlab list).", rich_help_panel=_RUN),
+    preset_: Preset = None,
+    config: ConfigFile = None,
+    set_: SetWords = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run.", rich_help_panel=RUN_PANEL)
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(help="Settings from a YAML file, such as a run's.", rich_help_panel=_RUN),
-    ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Any setting, or an argument of a component: bottleneck.x=1.",
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run.", rich_help_panel=_RUN)] = None,
-    runs_dir: Annotated[
-        Path, typer.Option(help="Folder of all runs.", rich_help_panel=_RUN)
-    ] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     run_dir: Annotated[
-        Path | None, typer.Option(help="Folder of this run.", rich_help_panel=_RUN)
+        Path | None, typer.Option(help="Folder of this run.", rich_help_panel=RUN_PANEL)
     ] = None,
     dry_run: Annotated[
         bool,
         typer.Option(
             "--dry-run",
             help="Only say shapes, weights, memory and time.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN_PANEL,
         ),
     ] = False,
-    download: Annotated[
-        bool | None,
-        typer.Option(
-            "--download/--no-download",
-            help="Fetch missing data without asking, or never.",
-            show_default=False,
-            rich_help_panel=_RUN,
-        ),
-    ] = None,
+    download: Download = None,
     auto_batch: Annotated[
         bool,
         typer.Option(
             "--auto-batch",
             help="Halve the batch until a step fits into the GPU's memory.",
-            rich_help_panel=_RUN,
+            rich_help_panel=RUN_PANEL,
+        ),
+    ] = False,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview",
+            help="Show the newest sample in the terminal as well.",
+            rich_help_panel=RUN_PANEL,
         ),
     ] = False,
     json_: Json = False,
@@ -116,7 +114,8 @@ def train(
         _dry_run(merged, as_json=json_)
         return
     new = NewRun(runs_dir, name, run_dir)
-    done, best = train_run(merged, run or new, allow_changes=allow_changes)
+    how: dict[str, Any] = {"allow_changes": allow_changes, "preview": preview}
+    done, best = train_run(merged, run or new, **how)
     if json_:
         print(json.dumps({"run": str(done.path), "weights": str(done.best), "best": best}))
 
@@ -157,13 +156,10 @@ def _merged(
     flags: dict[str, Any],
 ) -> TrainConfig:
     file = read_config_file(config) if config else Layer("", {})
-    arch = arch or file.values.get("arch")
+    arch = choose_arch(file, arch)
     if arch is None:
         known = ", ".join(registry.names("architecture"))
         raise UsageError(f"say what to train: netlab train ARCH (known: {known}), or --resume RUN")
-    registry.check("architecture", arch)
-    if file.values.get("arch", arch) != arch:
-        raise ConfigError(f"{config} is for {file.values['arch']}, not for {arch}")
     layers = [file, *user_layers(set_ or [], given(flags))]
     return merge({}, recipe(arch, layers, preset_))
 

@@ -67,7 +67,7 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int = 0) -> 
 
 def forget_peak_memory(device: torch.device) -> None:
     """Let `peak_memory` begin anew, where the system can: on CUDA and under Linux."""
-    if device.type == "cuda":
+    if device.type == "cuda" and torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         torch.cuda.reset_peak_memory_stats(device)
     elif _STATUS.exists():
         with contextlib.suppress(OSError):  # not in every container

@@ -2,18 +2,17 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from netlab.config import TrainConfig
 from netlab.engine.device import peak_memory
 from netlab.engine.events import Reporter, Silent
 from netlab.engine.loop import Trainer, train_epoch
 from netlab.engine.state import State
+from netlab.engine.trace import trace
 from netlab.engine.train import prepare, settle
 
 _WARM, _TIMED = 3, 5  # steps
@@ -46,40 +45,15 @@ def dry_run(config: TrainConfig, report: Reporter) -> dict[str, Any]:
 
 
 def _shapes(trainer: Trainer, state: State) -> dict[str, list[int]]:
-    """Output shape of each level, from one pass of a batch through network and loss."""
-    found: dict[str, list[int]] = {}
-
-    def recorder(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def record(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor):
-                found[name] = list(output.shape)
-
-        return record
-
-    hooks = [m.register_forward_hook(recorder(n)) for n, m in _levels(state.network)]
+    """Output shape of each unit, from one pass of a batch through network and loss."""
     count = min(trainer.config.batch_size, len(trainer.val))
     batch = trainer.task.eval_batch(trainer.val, np.arange(count), trainer.place)
+    network = state.network.eval()
+    state.helpers.eval()
     with torch.inference_mode(), trainer.machine.autocast():
-        found["input"] = list(batch[0].shape)
-        state.helpers.eval()
-        trainer.task.loss(state.network.eval(), batch, 0.0)
-    for hook in hooks:
-        hook.remove()
-    return found
-
-
-def _levels(network: nn.Module) -> list[tuple[str, nn.Module]]:
-    """Each part of the network as deep as its levels: `encoder.levels.0`, `head`."""
-    levels = []
-    for name, part in network.named_children():
-        inner = [
-            (f"{name}.{group}.{index}", level)
-            for group, stack in part.named_children()
-            if isinstance(stack, nn.ModuleList)
-            for index, level in stack.named_children()
-        ]
-        levels += inner or [(name, part)]
-    return levels
+        seen = trace(network, lambda: trainer.task.loss(network, batch, 0.0))
+    shapes = {unit.name: list(unit.shape) for unit in seen.units if unit.shape}
+    return {"input": list(batch[0].shape), **shapes}
 
 
 def _epoch_seconds(trainer: Trainer, state: State) -> float:

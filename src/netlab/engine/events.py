@@ -20,6 +20,33 @@ class Reporter(Protocol):
         """A finished epoch: its row of metrics.csv, and whether it is the best so far."""
 
 
+class Together:
+    """Several reporters as one; each hears everything, in this order."""
+
+    def __init__(self, *reporters: Reporter) -> None:
+        self.reporters = reporters
+
+    def message(self, text: str) -> None:
+        """See `Reporter`."""
+        for reporter in self.reporters:
+            reporter.message(text)
+
+    def plan(self, facts: Mapping[str, Any]) -> None:
+        """See `Reporter`."""
+        for reporter in self.reporters:
+            reporter.plan(facts)
+
+    def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
+        """See `Reporter`."""
+        for reporter in self.reporters:
+            reporter.batch(epoch, done, total, loss, rate)
+
+    def epoch(self, row: Mapping[str, Any], best: bool) -> None:
+        """See `Reporter`."""
+        for reporter in self.reporters:
+            reporter.epoch(row, best)
+
+
 class Silent:
     """A reporter that says nothing."""
 

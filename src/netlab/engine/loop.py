@@ -16,10 +16,10 @@ from netlab.data._random import derive
 from netlab.engine.device import Machine
 from netlab.engine.events import Reporter
 from netlab.engine.state import Progress, State
-from netlab.errors import WorkFailed, listing
-from netlab.tasks._contract import Evaluation, Task
+from netlab.errors import Interrupted, WorkFailed, listing
+from netlab.tasks._contract import Gathers, Task
 
-E = TypeVar("E", bound=Evaluation)
+E = TypeVar("E", bound=Gathers)
 
 _ORDER, _STEP = 1, 2  # what a derived seed is for
 _LEAST_SCALE = 2.0**-10  # of a loss; below it, it is not the scale that is wrong
@@ -114,11 +114,23 @@ def train_epoch(trainer: Trainer, state: State, between: Callable[[], None] = la
 
 
 def score(
-    evaluation: E, task: Task, network: nn.Module, data: Any, machine: Machine, batch_size: int
+    evaluation: E,
+    task: Task,
+    network: nn.Module,
+    data: Any,
+    machine: Machine,
+    batch_size: int,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> E:
-    """Fill a score-keeper with a part of the data, and return it."""
+    """Fill a score-keeper with a part of the data, and return it.
+
+    Raises:
+        Interrupted: `stopped`, which is asked before every batch, said so.
+    """
     network.eval()
     for start in range(0, len(data), batch_size):
+        if stopped():
+            raise Interrupted("stopped while scoring")
         indices = np.arange(start, min(start + batch_size, len(data)))
         batch = task.eval_batch(data, indices, lambda t: t.to(machine.device))
         with torch.inference_mode(), machine.autocast():

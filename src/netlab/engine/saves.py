@@ -1,12 +1,15 @@
 """When the state of a training is saved, what that costs, and the way back to it."""
 
+import contextlib
 import time
+from collections.abc import Iterator
 
 from netlab.config import TrainConfig
 from netlab.engine.events import Reporter
 from netlab.engine.loop import NotFinite
 from netlab.engine.state import State
-from netlab.rundir import RunDir
+from netlab.errors import Interrupted, NetlabError
+from netlab.rundir import RunDir, write_text
 
 _LEAST_FACTOR = 1 / 64  # on the learning rate: six rollbacks
 
@@ -60,3 +63,21 @@ class Saves:
         """What saving has cost, in words."""
         share = self.seconds / max(time.monotonic() - self.started, 1e-9)
         return f"saving the state took {100 * share:.2g} % of the time"
+
+
+@contextlib.contextmanager
+def failure_noted(run: RunDir) -> Iterator[None]:
+    """Leave the reason in the run's folder if the training in here fails; forget an older one.
+
+    A kill or an interrupt leaves nothing: `netlab.runs` tells a failed run from a stopped one so.
+    """
+    run.failure.unlink(missing_ok=True)
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        with contextlib.suppress(NetlabError):  # the disk may be full: the error itself is told
+            write_text(run.failure, f"{reason}\n")
+        raise

@@ -47,6 +47,9 @@ class Progress:
     """What started the run."""
     data: str = ""
     """Fingerprint of the pictures it is trained on."""
+    altered: bool = False
+    """Whether it went on with more epochs or other settings than it began with: it is no longer
+    what its config would train."""
 
 
 class State:
@@ -145,6 +148,9 @@ class State:
             self._restore_optimizer(_under("optimizer.", tensors))
             self.scaler.load_state_dict(about["scaler"])
             self.progress = Progress(**about["progress"])
+            lengths = [(old[n], new[n]) for n in ("epochs", "early_stop")]
+            if self.progress.step and (changed or any(a != b for a, b in lengths)):
+                self.progress.altered = True
             if config.epochs > old["epochs"] or config.early_stop != old["early_stop"]:
                 self.progress.stale = 0  # more was asked for: look again
         except (KeyError, RuntimeError, TypeError, ValueError) as error:

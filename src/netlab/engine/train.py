@@ -1,7 +1,6 @@
 """Train a network from a config into a run folder, and go on with one that was stopped."""
 
 import gc
-import hashlib
 import math
 import shlex
 from collections.abc import Callable, Mapping
@@ -14,13 +13,16 @@ import torch
 from torch import nn
 
 from netlab import registry
-from netlab.components import component
+from netlab.components import component, network_words
 from netlab.config import TrainConfig
+from netlab.data._fingerprint import fingerprint
 from netlab.data._random import derive
 from netlab.engine.device import Machine, forget_peak_memory, peak_memory, resolve
 from netlab.engine.events import Reporter, Silent
+from netlab.engine.logs import check_logs, logged
 from netlab.engine.loop import NotFinite, Trainer, score, train_epoch
-from netlab.engine.saves import Saves
+from netlab.engine.report import write_training_page
+from netlab.engine.saves import Saves, failure_noted
 from netlab.engine.state import Progress, State, new_state
 from netlab.engine.weights import describe, save_weights
 from netlab.errors import DataError, Interrupted, UsageError, out_of_memory
@@ -30,7 +32,6 @@ from netlab.rundir import RunDir, create_run, remove_parts, write_rows, write_te
 
 _WEIGHTS, _HELPERS = 3, 4  # what a derived seed is for; the loop has the first two
 _SAMPLES = 6
-_LOOKED_AT = 1000  # pictures
 _TRIED = 3  # steps
 
 
@@ -59,8 +60,9 @@ def settle(config: TrainConfig) -> tuple[TrainConfig, Machine]:
     """Replace `auto` in device, precision and threads by what is there; done once a run.
 
     Raises:
-        UsageError: a device or arithmetic that is not there.
+        UsageError: a device, an arithmetic or a package for logs that is not there.
     """
+    check_logs(config)
     machine = resolve(config.device, config.precision, config.threads)
     settled = replace(
         config,
@@ -76,7 +78,9 @@ def check(config: TrainConfig) -> None:
 
     Raises:
         ConfigError: settings that do not fit each other.
+        UsageError: a package for logs that is not there.
     """
+    check_logs(config)
     _factory(config).check(config)
 
 
@@ -215,12 +219,21 @@ def fit(
             trainer.report.message(text)
         _check_resumed(trainer, state, run, allow_changes=allow_changes)
     else:
-        state.progress.command, state.progress.data = command, _fingerprint(trainer)
+        state.progress.command = command
+        state.progress.data = fingerprint(trainer.train, trainer.val)
     write_text(run.config, trainer.config.to_yaml())
-    trainer.report.plan(_plan(trainer, state))
-    run.samples.mkdir(exist_ok=True)
-    _to_the_end(trainer, state, run)
-    _show(trainer, state, run, "last")
+    with logged(trainer.report, run, trainer.config, state) as report:
+        trainer = replace(trainer, report=report)
+        trainer.report.plan(_plan(trainer, state))
+        run.samples.mkdir(exist_ok=True)
+        before = state.progress.epoch
+        if _goes_on(trainer.config, state):
+            run.report.unlink(missing_ok=True)  # it would tell of fewer epochs
+        with failure_noted(run):
+            _to_the_end(trainer, state, run)
+            _show(trainer, state, run, "last")
+        if state.progress.epoch > before or not run.report.is_file():
+            write_training_page(trainer, run)
     return state.progress.rows[state.progress.best_epoch - 1]
 
 
@@ -228,7 +241,7 @@ def _to_the_end(trainer: Trainer, state: State, run: RunDir) -> None:
     config, saves = trainer.config, Saves(state, run, trainer.config)
     if config.on_nan == "rollback":
         saves.save()  # something to go back to, from the first batch on
-    while state.progress.epoch < config.epochs and not _gone_stale(config, state):
+    while _goes_on(config, state):
         try:
             finished = train_epoch(trainer, state, saves.if_due)
             if finished:
@@ -255,8 +268,8 @@ def _check_resumed(trainer: Trainer, state: State, run: RunDir, *, allow_changes
             f"{run.path}: {progress.epoch} epochs are done already; "
             f"--epochs {trainer.config.epochs} would take some back"
         )
-    fingerprint = _fingerprint(trainer)
-    if progress.data == fingerprint:
+    found = fingerprint(trainer.train, trainer.val)
+    if progress.data == found:
         return
     said = (
         f"{run.path}: the data are not those that the run was started on "
@@ -267,25 +280,13 @@ def _check_resumed(trainer: Trainer, state: State, run: RunDir, *, allow_changes
             f"{said}; name their folder with --data-dir, or --images and --masks; "
             "to go on all the same, add --allow-changes"
         )
-    progress.data = fingerprint
+    progress.data = found
     trainer.report.message(f"{said}; going on all the same")
 
 
 def _factory(config: TrainConfig) -> Any:
     """The `tasks._contract.TaskFactory` of a config's architecture."""
     return registry.get("task", registry.get("architecture", config.arch).task)
-
-
-def _fingerprint(trainer: Trainer) -> str:
-    """Tells one set of pictures from another, wherever it is kept: by names and contents."""
-    found = hashlib.sha256()
-    for part in (trainer.train, trainer.val):
-        found.update("\n".join(part.names).encode(errors="surrogateescape") + b"\n\n")
-        # Of a large set some, spread evenly: reading all would take longer than the first batch.
-        for row in np.unique(np.linspace(0, len(part) - 1, _LOOKED_AT).astype(np.int64)):
-            for values in (part.images, part.targets):
-                found.update(np.ascontiguousarray(values[row]).tobytes())
-    return found.hexdigest()
 
 
 def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
@@ -318,9 +319,8 @@ def _finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
         _show(trainer, state, run, "best")
     save_weights(run.last, tensors, about)
     write_rows(run.metrics, progress.rows)
-    curves = training_curves(
-        progress.rows, run.path.name, None if task.lower_is_better else task.monitor
-    )
+    monitor = None if task.lower_is_better else task.monitor
+    curves = training_curves(progress.rows, run.name, monitor, progress.best_epoch)
     save_png(curves, run.curves)
     trainer.report.epoch(row, best)
 
@@ -369,25 +369,22 @@ def _show(trainer: Trainer, state: State, run: RunDir, name: str) -> None:
     """Write a picture of what the network does with a few validation pictures."""
     indices = np.linspace(0, len(trainer.val) - 1, min(_SAMPLES, len(trainer.val))).astype(np.int64)
     batch = trainer.task.eval_batch(trainer.val, indices, trainer.place)
-    title = f"{run.path.name} · epoch {state.progress.epoch} · validation"
+    title = f"{run.name} · epoch {state.progress.epoch} · validation"
     network = state.best_network.eval()
     with torch.inference_mode(), trainer.machine.autocast():
         figure = trainer.task.sample_figure(network, trainer.val, indices, batch, title)
     save_png(figure, run.samples / f"{name}.png")
 
 
-def _gone_stale(config: TrainConfig, state: State) -> bool:
-    return bool(config.early_stop) and state.progress.stale >= config.early_stop
-
-
-def _network_words(config: TrainConfig, network: nn.Module) -> str:
-    decoder = f" + {config.decoder}" if hasattr(network, "decoder") else ""
-    return f"{config.arch}: {config.encoder}{decoder}"
+def _goes_on(config: TrainConfig, state: State) -> bool:
+    """Whether there are epochs left, and scores have not gone stale."""
+    stale = bool(config.early_stop) and state.progress.stale >= config.early_stop
+    return state.progress.epoch < config.epochs and not stale
 
 
 def _plan(trainer: Trainer, state: State) -> dict[str, Any]:
     return {
-        "network": _network_words(trainer.config, state.network),
+        "network": network_words(trainer.config.to_dict()),
         "weights": sum(p.numel() for p in state.network.parameters()),
         "loss": trainer.config.loss,
         "data": trainer.config.dataset,
@@ -396,6 +393,7 @@ def _plan(trainer: Trainer, state: State) -> dict[str, Any]:
         "epochs": trainer.config.epochs,
         "first_epoch": state.progress.epoch,
         "first_batch": state.progress.batch,
+        "rows": list(state.progress.rows),
         "batches": trainer.batches,
         "batch_size": trainer.batch_size,
         "machine": trainer.machine.describe(),

@@ -70,7 +70,7 @@ def draw_lines(
 
 def _draw_line(draw: ImageDraw.ImageDraw, points: Values, line: Line, colour: Colour) -> None:
     """Draw points (N, 2) in pixels of the enlarged plot, in which NaN makes gaps."""
-    for run in _runs(points):
+    for run in runs(points):
         if len(run) == 1 and line.marker is None:
             _draw_marker(draw, run[0], "dot", colour)
         for part in _dashes(run) if line.dashed else [run]:
@@ -101,7 +101,7 @@ def draw_swatch(image: Image.Image, box: Box, line: Line, colour: Colour) -> Non
     image.paste(fine.reduce(_FINE), (left, top))
 
 
-def _runs(points: Values) -> list[Values]:
+def runs(points: Values) -> list[Values]:
     """The stretches of points (N, 2) without NaN between."""
     good = ~np.isnan(points).any(axis=1)
     cuts = np.flatnonzero(np.diff(good)) + 1

@@ -12,13 +12,22 @@ from netlab.figures._axis import Axis, Values, numbers, x_axis, y_axis
 from netlab.figures._canvas import HEADING, LABEL, MARGIN, TICK, TITLE, Key, line_height, text_width
 from netlab.figures._lines import Box, Line, draw_lines, draw_swatch
 from netlab.figures.palette import FAINT, FRAME, GRID, Colour, line_colours
+from netlab.rundir import SCORES
+
+Rows = Sequence[Mapping[str, object]]
 
 _PANEL, _PLOT = 360, 240  # width of a whole panel, height of its plot
 _PAD, _ROOM = 8, 14  # below the plot, and between legend and plot
-# Metrics of which more is better, in the order in which a run is judged by them.
-_SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
 
-__all__ = ["Line", "Panel", "draw_panels", "training_curves"]
+__all__ = [
+    "Line",
+    "Panel",
+    "draw_panels",
+    "line_shades",
+    "other_panels",
+    "training_curves",
+    "training_panels",
+]
 
 
 @dataclass(frozen=True)
@@ -56,71 +65,119 @@ def draw_panels(panels: Sequence[Panel], *, title: str = "") -> Image.Image:
     return image
 
 
+def line_shades(lines: Sequence[Line]) -> list[Colour]:
+    """The colour of each line: its own, or the next of `line_colours`."""
+    usual = line_colours(len(lines))
+    return [line.colour or colour for line, colour in zip(lines, usual, strict=True)]
+
+
 def training_curves(
-    rows: Sequence[Mapping[str, object]], title: str, monitor: str | None = None
+    rows: Rows, title: str, monitor: str | None = None, best_epoch: int | None = None
 ) -> Image.Image:
     """Draw a run's losses, its score with the best epoch marked, and its learning rate.
 
-    Where no score is to be found, the lowest `val_loss` is marked instead, and the other `val_`
-    columns share the second panel.
+    Where there is no score, the other `val_` columns share the second panel.
+
+    Args:
+        rows, monitor, best_epoch: see `training_panels`.
+        title: stands above all panels.
+    """
+    panels = training_panels(rows, monitor, best_epoch)
+    epochs, columns = _columns(rows)
+    others = [n for n in columns if n.startswith("val_") and n != "val_loss"]
+    if others and _score_of(columns, monitor) is None:
+        lines = [Line(_said(_key(name)), epochs, columns[name]) for name in others]
+        panels.insert(1, Panel("Validation", "epoch", "value", lines))
+    return draw_panels(panels, title=title)
+
+
+def training_panels(
+    rows: Rows, monitor: str | None = None, best_epoch: int | None = None
+) -> list[Panel]:
+    """The panels of a run: losses, score with the best epoch marked, learning rate.
+
+    Where no score is to be found, the lowest `val_loss` is marked instead.
 
     Args:
         rows: one mapping an epoch, as in metrics.csv: numbers or their text; what is missing or
             empty leaves a gap. Without `epoch`, rows count from 1.
-        title: stands above all panels.
         monitor: the column that is the score, of which the largest is the best; if not given,
             `val_miou` or else `val_accuracy`.
+        best_epoch: the one that is marked, whatever its value: a run may have other reasons.
     """
-    epochs = [_number(row.get("epoch", index)) for index, row in enumerate(rows, start=1)]
-    columns = {
-        name: [_number(row.get(name)) for row in rows]
-        for name in dict.fromkeys(name for row in rows for name in row)
-    }
-    wanted = _SCORES if monitor is None else (monitor,)
-    score = next((name for name in wanted if name in columns), None)
-    panels = [_loss_panel(epochs, columns, judged=score is None)]
+    epochs, columns = _columns(rows)
+    score = _score_of(columns, monitor)
+    losses = _both("loss", epochs, columns)
+    if score is None and "val_loss" in columns:
+        losses += _best(epochs, columns["val_loss"], -1, best_epoch)
+    panels = [Panel("Loss", "epoch", "loss", losses)]
     if score is not None:
-        panels.append(_score_panel(epochs, columns[score], _SCORES.get(score, _said(score))))
-    elif others := [n for n in columns if n.startswith("val_") and n != "val_loss"]:
-        lines = [Line(_said(name), epochs, columns[name]) for name in others]
-        panels.append(Panel("Validation", "epoch", "value", lines))
+        name = SCORES.get(score, _said(_key(score)))
+        panels.append(_score_panel(epochs, columns[score], name, best_epoch))
     if "lr" in columns:
         rate = Line("", epochs, columns["lr"], colour=FAINT)
         panels.append(Panel("Learning rate", "epoch", "", [rate], share=0.7))
-    return draw_panels(panels, title=title)
+    return panels
 
 
-def _loss_panel(epochs: list[float], columns: Mapping[str, list[float]], judged: bool) -> Panel:
-    names = {"train_loss": "training", "val_loss": "validation"}
-    colours = dict(zip(names, line_colours(2), strict=True))
-    lines = [
-        Line(label, epochs, columns[name], colour=colours[name])
-        for name, label in names.items()
+def other_panels(rows: Rows, monitor: str | None = None) -> list[Panel]:
+    """A panel for each further quantity of training and validation, with its own axis.
+
+    Args:
+        rows, monitor: see `training_panels`.
+    """
+    epochs, columns = _columns(rows)
+    shown = {"train_loss", "val_loss", _score_of(columns, monitor)}
+    names = [n for n in columns if n.startswith(("train_", "val_")) and n not in shown]
+    keys = dict.fromkeys(map(_key, names))
+    return [Panel(_said(key), "epoch", "", _both(key, epochs, columns)) for key in keys]
+
+
+def _columns(rows: Rows) -> tuple[list[float], dict[str, list[float]]]:
+    """The epochs, and the numbers of each column."""
+    epochs = [_number(row.get("epoch", index)) for index, row in enumerate(rows, start=1)]
+    names = dict.fromkeys(name for row in rows for name in row)
+    return epochs, {name: [_number(row.get(name)) for row in rows] for name in names}
+
+
+def _score_of(columns: Mapping[str, object], monitor: str | None) -> str | None:
+    wanted = SCORES if monitor is None else (monitor,)
+    return next((name for name in wanted if name in columns), None)
+
+
+def _both(key: str, epochs: list[float], columns: Mapping[str, list[float]]) -> list[Line]:
+    """Training and validation of a quantity, each where it has a column."""
+    sides = {f"train_{key}": "training", f"val_{key}": "validation"}
+    return [
+        Line(label, epochs, columns[name], colour=colour)
+        for (name, label), colour in zip(sides.items(), line_colours(2), strict=True)
         if name in columns
     ]
-    if judged and "val_loss" in columns:
-        lines += _best(epochs, columns["val_loss"], sign=-1, colour=colours["val_loss"])
-    return Panel("Loss", "epoch", "loss", lines)
 
 
-def _score_panel(epochs: list[float], scores: list[float], name: str) -> Panel:
-    colour = line_colours(2)[1]
-    lines = [Line("validation", epochs, scores, colour=colour)]
-    lines += _best(epochs, scores, sign=1, colour=colour)
+def _score_panel(
+    epochs: list[float], scores: list[float], name: str, best_epoch: int | None
+) -> Panel:
+    lines = [Line("validation", epochs, scores, colour=line_colours(2)[1])]
+    lines += _best(epochs, scores, 1, best_epoch)
     inside = all(0 <= score <= 1 for score in scores if math.isfinite(score))
     # The whole range, so that the pictures of two runs can be laid side by side.
     limits, label = ((0.0, 1.0), f"{name} (0 to 1)") if inside else (None, name)
     return Panel(f"Validation {name}", "epoch", label, lines, limits)
 
 
-def _best(epochs: list[float], values: list[float], sign: int, colour: Colour) -> list[Line]:
-    """A ring at the first best value, with its number in the legend; nothing without values."""
+def _best(
+    epochs: list[float], values: list[float], sign: int, best_epoch: int | None
+) -> list[Line]:
+    """A ring at a given epoch or the first best value, its number in the legend; or nothing."""
     points = [(sign * v, -e, e, v) for e, v in zip(epochs, values, strict=True) if math.isfinite(v)]
+    if best_epoch is not None:
+        points = [point for point in points if point[2] == best_epoch]
     if not points:
         return []
     _, _, epoch, value = max(points)
     label = f"best: {value:.3f} at epoch {epoch:g}"
-    return [Line(label, [epoch], [value], marker="ring", colour=colour)]
+    return [Line(label, [epoch], [value], marker="ring", colour=line_colours(2)[1])]
 
 
 def _number(value: object) -> float:
@@ -131,8 +188,13 @@ def _number(value: object) -> float:
         return math.nan
 
 
-def _said(column: str) -> str:
-    return column.removeprefix("val_").replace("_", " ")
+def _key(column: str) -> str:
+    """A column's quantity, without the part of the data it is of."""
+    return column.removeprefix("train_").removeprefix("val_")
+
+
+def _said(key: str) -> str:
+    return key.replace("_", " ")
 
 
 def _draw_panel(image: Image.Image, panel: Panel, keys: Sequence[Key], head: Box) -> None:
@@ -148,7 +210,7 @@ def _draw_panel(image: Image.Image, panel: Panel, keys: Sequence[Key], head: Box
     _canvas.write(image, (left, top + line_height(HEADING) / 2), heading, HEADING)
     _draw_axes(image, box, across, upwards)
     _draw_labels(image, box, panel, left)
-    colours = _colours(panel.lines)
+    colours = line_shades(panel.lines)
     draw_lines(image, box, panel.lines, colours, (across, upwards))
     shown = [(n, c) for n, c in zip(panel.lines, colours, strict=True) if n.label]
     for key, (line, colour) in zip(keys, shown, strict=True):
@@ -181,11 +243,6 @@ def _draw_labels(image: Image.Image, box: Box, panel: Panel, edge: int) -> None:
         text = _canvas.shorten(panel.y_label, bottom - top, LABEL)
         at = (edge + line_height(LABEL) // 2, (top + bottom) // 2)
         _canvas.write_upwards(image, at, text, LABEL, FAINT)
-
-
-def _colours(lines: Sequence[Line]) -> list[Colour]:
-    usual = line_colours(len(lines))
-    return [line.colour or colour for line, colour in zip(lines, usual, strict=True)]
 
 
 def _joined(parts: Sequence[Sequence[float]]) -> Values:

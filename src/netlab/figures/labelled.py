@@ -9,6 +9,7 @@ from PIL import Image
 from netlab.figures import _canvas
 from netlab.figures._canvas import LABEL, MARGIN, TITLE, line_height
 from netlab.figures.palette import FAINT
+from netlab.figures.png import tell_cells
 
 _GAP = 10
 
@@ -36,12 +37,15 @@ def labelled_grid(
     top = MARGIN + len(titles) * line_height(TITLE) + 6
     image = _canvas.blank(inner + 2 * MARGIN, top + rows * step + MARGIN)
     _canvas.write_title(image, titles)
+    boxes = []
     for index, (picture, text) in enumerate(zip(as_rgb(images), lines, strict=True)):
         left = MARGIN + index % columns * (cell + _GAP)
         upper = top + index // columns * step
         shown = Image.fromarray(np.ascontiguousarray(picture))
         image.paste(shown.resize((cell, cell), Image.Resampling.NEAREST), (left, upper))
+        boxes.append((left, upper, left + cell, upper + cell))
         for number, line in enumerate(text):
             at = (left, upper + cell + (number + 0.5) * line_height(LABEL) + 2)
             _canvas.write(image, at, line, LABEL, FAINT)
+    tell_cells(image, captions, [boxes])
     return image

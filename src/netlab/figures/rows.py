@@ -7,8 +7,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from netlab.figures import _canvas
-from netlab.figures._canvas import HEADING, LABEL, MARGIN, TITLE, line_height
+from netlab.figures._canvas import HEADING, LABEL, MARGIN, TITLE, Key, line_height
 from netlab.figures.palette import FAINT, FRAME, Colour, Picture
+from netlab.figures.png import tell_cells
 
 _GAP = 8
 _FEW = 256  # pictures with no more colours are masks or coarse: enlarged, they keep their pixels
@@ -45,24 +46,38 @@ def draw_rows(
     fitted = [[_fit(picture, cell) for picture in row.cells] for row in rows]
     heights = [max(picture.height for picture in row) for row in fitted]
     top = MARGIN + len(titles) * line_height(TITLE)
-    grid = top + line_height(HEADING) + 6
+    headings = [_canvas.wrap(text, cell, HEADING, lines=3) for text in columns]
+    grid = top + max(map(len, headings)) * line_height(HEADING) + 6
     bottom = grid + sum(heights) + len(rows) * _caption_height()
     image = _canvas.blank(inner + 2 * MARGIN, bottom + legend_height + MARGIN)
     _canvas.write_title(image, titles)
-    _draw_headings(image, columns, top + line_height(HEADING) // 2 + 2, cell)
+    _draw_headings(image, headings, grid - 6, cell)
+    boxes = []
     for row, pictures, height in zip(rows, fitted, heights, strict=True):
-        _draw_row(image, pictures, row.caption, (grid, height), cell)
+        boxes.append(_draw_row(image, pictures, row.caption, (grid, height), cell))
         grid += height + _caption_height()
-    for key, (_, colour) in zip(keys, legend, strict=True):
-        swatch = _canvas.write_key(image, key, (MARGIN, bottom))
-        ImageDraw.Draw(image).rectangle(swatch, fill=colour, outline=FRAME)
+    tell_cells(image, columns, boxes)
+    _draw_legend(image, keys, [colour for _, colour in legend], bottom)
     return image
 
 
-def _draw_headings(image: Image.Image, columns: Sequence[str], middle: int, cell: int) -> None:
-    for index, text in enumerate(columns):
-        at = (MARGIN + index * (cell + _GAP) + cell / 2, middle)
-        _canvas.write(image, at, _canvas.shorten(text, cell, HEADING), HEADING, anchor="mm")
+def _draw_legend(
+    image: Image.Image, keys: Sequence[Key], colours: Sequence[Colour], top: int
+) -> None:
+    for key, colour in zip(keys, colours, strict=True):
+        swatch = _canvas.write_key(image, key, (MARGIN, top))
+        ImageDraw.Draw(image).rectangle(swatch, fill=colour, outline=FRAME)
+
+
+def _draw_headings(
+    image: Image.Image, headings: Sequence[Sequence[str]], bottom: int, cell: int
+) -> None:
+    """Write each column's heading, its last line just above the pictures."""
+    for index, lines in enumerate(headings):
+        middle = MARGIN + index * (cell + _GAP) + cell / 2
+        for number, text in enumerate(reversed(lines)):
+            at = (middle, bottom - (number + 0.5) * line_height(HEADING) + 2)
+            _canvas.write(image, at, text, HEADING, anchor="mm")
 
 
 def _draw_row(
@@ -71,14 +86,22 @@ def _draw_row(
     caption: str,
     span: tuple[int, int],
     cell: int,
-) -> None:
-    """Paste a row's pictures, centred in their squares; `span` is its top and its height."""
+) -> list[tuple[int, int, int, int]]:
+    """Paste a row's pictures, centred in their squares; `span` is its top and its height.
+
+    Returns:
+        Where they are.
+    """
     top, height = span
+    boxes = []
     for index, picture in enumerate(pictures):
         left = MARGIN + index * (cell + _GAP) + (cell - picture.width) // 2
-        image.paste(picture, (left, top + (height - picture.height) // 2))
+        upper = top + (height - picture.height) // 2
+        image.paste(picture, (left, upper))
+        boxes.append((left, upper, left + picture.width, upper + picture.height))
     text = _canvas.shorten(caption, image.width - 2 * MARGIN, LABEL)
     _canvas.write(image, (MARGIN, top + height + line_height(LABEL) / 2 + 3), text, LABEL, FAINT)
+    return boxes
 
 
 def _fit(picture: Picture, cell: int) -> Image.Image:

@@ -1,7 +1,20 @@
 """Expected calibration error: how far confidence is from being right that often."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
+
+
+class Bin(NamedTuple):
+    """Pixels of about the same confidence."""
+
+    confidence: float
+    """Their mean, in [0, 1]."""
+    accuracy: float
+    """Share of them that are right."""
+    share: float
+    """Of all pixels."""
 
 
 class CalibrationError:
@@ -22,7 +35,13 @@ class CalibrationError:
         """Sum of the confidences in each bin."""
         self.right = torch.zeros(bins, dtype=torch.int64)
         """Pixels in each bin whose most likely class is the true one."""
-        self.pixels = 0
+        self.counts = torch.zeros(bins, dtype=torch.int64)
+        """Pixels in each bin."""
+
+    @property
+    def pixels(self) -> int:
+        """Pixels so far."""
+        return int(self.counts.sum())
 
     def update(self, probabilities: Tensor, target: Tensor) -> None:
         """Take in probabilities (B, K, H, W) that sum to 1 over K, and ids (B, H, W)."""
@@ -34,7 +53,7 @@ class CalibrationError:
         bins = len(self.right)
         self.confidence += torch.bincount(place, confidence, minlength=bins)
         self.right += torch.bincount(place[right], minlength=bins)
-        self.pixels += target.numel()
+        self.counts += torch.bincount(place, minlength=bins)
 
     def compute(self) -> float:
         """The error over all batches so far, in [0, 1]; nan without pixels."""
@@ -42,3 +61,13 @@ class CalibrationError:
             return float("nan")
         # A bin's share of the pixels cancels against the divisor of its two means.
         return float((self.right - self.confidence).abs().sum()) / self.pixels
+
+    def bins(self) -> list[Bin]:
+        """The bins that are not empty, from the least to the greatest confidence."""
+        rows = zip(self.confidence.tolist(), self.right.tolist(), self.counts.tolist(), strict=True)
+        pixels = self.pixels
+        return [
+            Bin(confidence / count, right / count, count / pixels)
+            for confidence, right, count in rows
+            if count
+        ]

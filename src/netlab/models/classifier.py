@@ -23,6 +23,8 @@ class Classifier(nn.Module):
     """
 
     task: ClassVar[str] = "classification"
+    parts: ClassVar[tuple[str, ...]] = ("encoder", "bottleneck")
+    """Kinds of the components that it is put together from."""
 
     def __init__(
         self,

@@ -25,6 +25,8 @@ class UNet(nn.Module):
     """
 
     task: ClassVar[str] = "segmentation"
+    parts: ClassVar[tuple[str, ...]] = ("encoder", "bottleneck", "decoder")
+    """Kinds of the components that it is put together from."""
 
     def __init__(
         self,

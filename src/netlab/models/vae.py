@@ -58,6 +58,8 @@ class ConditionalVAE(nn.Module):
     """
 
     task: ClassVar[str] = "conditional-vae"
+    parts: ClassVar[tuple[str, ...]] = ("encoder", "bottleneck", "decoder", "conditioning")
+    """Kinds of the components that it is put together from."""
 
     def __init__(
         self,

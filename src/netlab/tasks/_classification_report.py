@@ -11,10 +11,19 @@ from torch import Tensor, nn
 
 from netlab.data._contract import LabelledSet
 from netlab.data._disturb import TESTS
+from netlab.figures.html.page import Headline, Section
 from netlab.figures.labelled import labelled_grid
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import label_confusion, pixel_accuracy
+from netlab.tasks._classification_page import (
+    classification_headlines,
+    classification_rows,
+    classification_sections,
+)
+from netlab.tasks._measures import Measure
+from netlab.tasks._page_parts import confusion_section
 from netlab.tasks._parts import MEAN, STD, normalise
+from netlab.tasks._score_lines import count_line, score_lines
 
 _SHOWN = 24  # pictures that were read wrong with the most confidence
 
@@ -75,19 +84,37 @@ class ClassificationReport:
     def table(self) -> list[str]:
         """The scores as lines of text."""
         result = self.result()
-        lines = [
-            f"{result['count']} pictures of {result['split']}, {result['dropped']} dropped, "
-            f"{result['images_per_second']:.0f} images/s",
-            f"{'':<22}{'network':>12}{'most frequent':>15}",
-            f"{'accuracy':<22}{result['accuracy']:>12.4f}"
-            f"{result['baselines']['most_frequent']['accuracy']:>15.4f}",
-        ]
-        lines += [
-            f"{'under ' + name.replace('_', ' '):<22}{value:>12.4f}"
-            for name, value in result["disturbed"].items()
-        ]
-        lines.append(f"{'calibration error':<22}{result['ece']:>12.4f}")
+        columns = ("network", "most frequent")
+        rows = classification_rows(result)
+        lines = [count_line(result), *score_lines(columns, rows, cell=15)]
         return [*lines, "", *_confusion_lines(self.counts, self.data.classes)]
+
+    def measures(self) -> list[Measure]:
+        """What runs are compared by, the score first; see `tasks._contract.Report`."""
+        disturbed = [
+            Measure(f"under {n.replace('_', ' ')}", ("disturbed", n), higher_is_better=True)
+            for n in self.right
+        ]
+        return [
+            Measure("accuracy", ("accuracy",), higher_is_better=True),
+            *disturbed,
+            Measure("calibration error", ("ece",), higher_is_better=False),
+        ]
+
+    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Accuracy of resamples of the pictures: draws (R, N) to (R,)."""
+        right = (self.outcome() == self.data.labels).astype(np.float64)
+        scores: NDArray[np.float64] = draws @ right / draws.sum(axis=1)
+        return scores
+
+    def by_rank(self) -> NDArray[np.float64]:
+        """The confidence of each picture, negative where it was read wrong, (N,)."""
+        sure = torch.cat(self.confidence).double().numpy()
+        ranks: NDArray[np.float64] = np.where(self.outcome() == self.data.labels, sure, -sure)
+        return ranks
+
+    def shown(self, indices: NDArray[np.int64]) -> None:
+        """A label is no picture."""
 
     def outcome(self) -> NDArray[np.int64]:
         """What the network made of every picture: ids (N,)."""
@@ -103,6 +130,18 @@ class ClassificationReport:
                 self.data.names, self.data.labels.tolist(), read, sure, strict=True
             )
         ]
+
+    def headlines(self) -> list[Headline]:
+        """The scores that a page begins with."""
+        return classification_headlines(self.result())
+
+    def confusion(self) -> Section:
+        """Which classes are taken for which."""
+        return confusion_section(self.counts, self.data.classes, "pictures")
+
+    def sections(self) -> list[Section]:
+        """The parts of its page."""
+        return classification_sections(self)
 
     def figure(self, title: str) -> Image.Image:
         """The pictures that were read wrong with the most confidence."""

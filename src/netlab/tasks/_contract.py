@@ -9,20 +9,73 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from netlab.config import TrainConfig
+from netlab.figures.html.page import Headline, Section
 from netlab.losses._contract import Loss
+from netlab.tasks._measures import Measure, Shown
 
 Batch = tuple[Tensor, ...]
 """Tensors on the device of the network; only the task knows what they mean."""
 
 
-class Evaluation(Protocol):
-    """Gathers scores over a part of the data; built anew for each pass."""
+class Gathers(Protocol):
+    """Sees what a network does with a part of the data; built anew for each pass."""
 
     def update(self, network: nn.Module, batch: Batch) -> None:
-        """Take one batch in; the caller sets evaluation mode, precision and no gradients."""
+        """Take one batch in; the caller sets evaluation mode, precision and no gradients.
+
+        Batches come in the order of the pictures.
+        """
+
+
+class Evaluation(Gathers, Protocol):
+    """Gathers scores over a part of the data."""
 
     def row(self) -> dict[str, float | None]:
         """Scores for a row of metrics.csv, each named `val_*`; `val_loss` is one of them."""
+
+
+class Report(Gathers, Protocol):
+    """Gathers all that is said of a network on a part of the data: `netlab eval`."""
+
+    split: str
+    data: Any
+    """The scored part; its `names` tell pictures apart."""
+
+    def result(self) -> dict[str, Any]:
+        """The JSON document of `netlab eval`."""
+
+    def table(self) -> list[str]:
+        """The scores as lines of text."""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """A row a picture, for `--csv`."""
+
+    def figure(self, title: str) -> Any:
+        """Pictures (PIL) of what the network did."""
+
+    def outcome(self) -> NDArray[Any]:
+        """What the network made of every picture, a row a picture."""
+
+    def measures(self) -> list[Measure]:
+        """What runs are compared by; the first is the score."""
+
+    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The score of resamples of the pictures, (R,); draws (R, N) say how often each is in."""
+
+    def by_rank(self) -> NDArray[np.float64]:
+        """How well each picture went, (N,), more is better; for choosing pictures to show."""
+
+    def shown(self, indices: NDArray[np.int64]) -> Shown | None:
+        """What the network made of some pictures; None where that is no picture."""
+
+    def headlines(self) -> list[Headline]:
+        """The scores that its page begins with."""
+
+    def confusion(self) -> Section | None:
+        """Which classes are taken for which, as a part of its page; None without a matrix."""
+
+    def sections(self) -> list[Section]:
+        """The parts of its page."""
 
 
 class Task(Protocol):
@@ -59,6 +112,12 @@ class Task(Protocol):
 
     def evaluation(self) -> Evaluation:
         """An empty score-keeper."""
+
+    def report_on(self, data: Any, train: Any, split: str) -> Report | None:
+        """The empty score-keeper of the page that a training ends with.
+
+        None where its scores take so long that only who asks for them should wait.
+        """
 
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network: classes, input, normalisation."""

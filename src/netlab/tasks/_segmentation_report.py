@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from netlab.data._contract import PET_CLASSES, SegmentationSet
+from netlab.figures.html.page import Headline, Section
+from netlab.figures.palette import class_colours, paint
 from netlab.figures.segmentation import prediction_rows
 from netlab.metrics.baselines import constant_prediction, mean_mask
 from netlab.metrics.boundary import BoundaryF
@@ -24,6 +27,10 @@ from netlab.metrics.confusion import (
     merged_iou,
     pixel_accuracy,
 )
+from netlab.tasks._measures import Measure, Shown
+from netlab.tasks._page_parts import confusion_section
+from netlab.tasks._segmentation_page import segmentation_headlines, segmentation_sections
+from netlab.tasks._segmentation_table import segmentation_table
 
 _SHOWN = 4  # best and worst pictures in the figure
 
@@ -70,6 +77,10 @@ class SegmentationReport:
 
     def result(self) -> dict[str, Any]:
         """The JSON document of `netlab eval`; see the contract of its keys in the README."""
+        return self._result
+
+    @cached_property
+    def _result(self) -> dict[str, Any]:
         counts = self.by_picture.sum(dim=0)
         return {
             "split": self.split,
@@ -113,7 +124,45 @@ class SegmentationReport:
 
     def table(self) -> list[str]:
         """The scores as lines of text, beside those of the trivial predictors."""
-        return _table(self.result())
+        return segmentation_table(self.result())
+
+    def measures(self) -> list[Measure]:
+        """What runs are compared by, the score first; see `tasks._contract.Report`."""
+        return [
+            Measure("mIoU", ("miou",), higher_is_better=True),
+            *(Measure(f"IoU {n}", ("iou", n), higher_is_better=True) for n in self.classes),
+            Measure("pixel accuracy", ("pixel_accuracy",), higher_is_better=True),
+            Measure("boundary F", ("boundary_f",), higher_is_better=True),
+            Measure("calibration error", ("ece",), higher_is_better=False),
+        ]
+
+    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """mIoU of resamples of the pictures: draws (R, N) to (R,)."""
+        counts = self.by_picture.flatten(1).double()  # (N, K * K)
+        drawn = torch.from_numpy(draws).double() @ counts
+        size = len(self.classes)
+        scores: NDArray[np.float64] = mean_iou(drawn.view(-1, size, size)).numpy()
+        return scores
+
+    def by_rank(self) -> NDArray[np.float64]:
+        """Each picture's own mIoU, (N,)."""
+        scores: NDArray[np.float64] = mean_iou(self.by_picture).numpy()
+        return scores
+
+    def shown(self, indices: NDArray[np.int64]) -> Shown:
+        """Input, target and prediction of some pictures."""
+        classes = len(self.classes)
+        paints = [
+            np.stack([paint(mask, classes) for mask in masks])
+            for masks in (self.data.masks[indices], self.outcome()[indices])
+        ]
+        return Shown(
+            common=[("Input", self.data.images[indices]), ("Target", paints[0])],
+            own=paints[1],
+            names=[self.data.names[i] for i in indices],
+            scores=[f"{score:.2f}" for score in self.by_rank()[indices]],
+            legend=list(zip(self.classes, class_colours(classes), strict=True)),
+        )
 
     def outcome(self) -> NDArray[np.uint8]:
         """What the network made of every picture: ids (N, H, W)."""
@@ -132,14 +181,26 @@ class SegmentationReport:
             for i, name in enumerate(self.data.names)
         ]
 
+    def headlines(self) -> list[Headline]:
+        """The scores that a page begins with."""
+        return segmentation_headlines(self.result())
+
+    def confusion(self) -> Section:
+        """Which classes are taken for which."""
+        return confusion_section(self.by_picture.sum(dim=0), self.classes, "pixels")
+
+    def sections(self) -> list[Section]:
+        """The parts of its page."""
+        return segmentation_sections(self)
+
     def figure(self, title: str) -> Image.Image:
         """The best and the worst pictures by their own mIoU."""
-        scores = mean_iou(self.by_picture).numpy()
+        scores = self.by_rank()
         order = np.argsort(-scores, kind="stable")
         half = min(_SHOWN, (len(order) + 1) // 2)
         chosen = [*order[:half], *order[max(half, len(order) - half) :]]
         words = ["best"] * half + ["worst"] * (len(chosen) - half)
-        predicted = np.concatenate(self.predicted)
+        predicted = self.outcome()
         return prediction_rows(
             self.data.images[chosen],
             self.data.masks[chosen],
@@ -161,33 +222,3 @@ def _number(value: Tensor | float) -> float | None:
 
 def _rounded(value: Tensor) -> float | str:
     return "" if value.isnan() else round(float(value), 6)
-
-
-def _table(result: dict[str, Any]) -> list[str]:
-    """The scores as lines of text, the network beside the trivial predictors."""
-    names = {"network": result, **result["baselines"]}
-    lines = [
-        f"{result['count']} pictures of {result['split']}, {result['dropped']} dropped, "
-        f"{result['images_per_second']:.0f} images/s",
-        f"{'':<22}" + "".join(f"{n.replace('_', ' '):>12}" for n in names),
-    ]
-
-    def row(label: str, pick: Any) -> None:
-        cells = [pick(scores) for scores in names.values()]
-        lines.append(f"{label:<22}" + "".join(f"{_cell(c):>12}" for c in cells))
-
-    row("mIoU", lambda s: s["miou"])
-    row("pixel accuracy", lambda s: s["pixel_accuracy"])
-    for name in result["iou"]:
-        row(f"IoU {name}", lambda s, n=name: s["iou"][n])
-    for name in result["dice"]:
-        row(f"Dice {name}", lambda s, n=name: s["dice"][n])
-    for name in result.get("binary_iou", {}):
-        row(f"IoU {name.replace('_', ' ')}", lambda s, n=name: s["binary_iou"][n])
-    row("boundary F", lambda s: s.get("boundary_f"))
-    row("calibration error", lambda s: s.get("ece"))
-    return lines
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from netlab.data._contract import LabelledSet
+from netlab.figures.html.page import Headline, Section
+from netlab.figures.labelled import as_rgb
 from netlab.losses.kl import kl_nats
 from netlab.metrics.bounds import (
     bits_per_dim,
@@ -24,33 +26,17 @@ from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
 from netlab.tasks._judge import Judge
 from netlab.tasks._labelled import raw_batch
+from netlab.tasks._measures import Measure, Shown
 from netlab.tasks._parts import to_bytes, to_unit
 from netlab.tasks._swap_scores import SwapScores, mean_of
-from netlab.tasks._vae_table import vae_table
+from netlab.tasks._vae_gathered import Gathered, joined
+from netlab.tasks._vae_page import vae_headlines, vae_sections
+from netlab.tasks._vae_table import vae_measures, vae_table
 
-_SHOWN = 8  # pictures in the figure
+_SHOWN, _CLASSES = 8, 10  # pictures in the figure, and in the page
 _SAMPLES = 50  # of the importance-weighted bound
 _BOUNDED = 512  # pictures that it is measured on: each costs as much as fifty others
 _BATCH = 256
-
-
-class Gathered(NamedTuple):
-    """What one pass over the scored pictures leaves behind, a row a picture."""
-
-    mean: Tensor
-    """(N, D), posterior means under the true label."""
-    again_mean: Tensor
-    """(N, D), posterior means of the swapped pictures under the asked label."""
-    reconstruction: Tensor
-    """(N,), -log p(x | z, y) in nats, z drawn from the posterior."""
-    kl: Tensor
-    """(N,), in nats."""
-    bound: Tensor
-    """(M,), importance-weighted bounds of the first pictures."""
-    again: NDArray[np.uint8]
-    """(N, S, S, C), decoded from the mean under the true label."""
-    swapped: NDArray[np.uint8]
-    """(N, S, S, C), decoded from the mean under the asked label."""
 
 
 class VaeReport:
@@ -119,11 +105,7 @@ class VaeReport:
     @cached_property
     def gathered(self) -> Gathered:
         """All batches, joined."""
-        columns: Any = zip(*self.parts, strict=True)
-        joined: list[Any] = [
-            torch.cat(c) if isinstance(c[0], Tensor) else np.concatenate(c) for c in columns
-        ]
-        return Gathered(*joined)
+        return joined(self.parts)
 
     def result(self) -> dict[str, Any]:
         """The JSON document of `netlab eval`; see the contract of its keys in the README."""
@@ -169,6 +151,39 @@ class VaeReport:
         """The scores as lines of text, beside those of the trivial predictors."""
         return vae_table(self.result())
 
+    def measures(self) -> list[Measure]:
+        """What runs are compared by, the score first; see `tasks._contract.Report`."""
+        return vae_measures(self.result())
+
+    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The score of resamples of the pictures, draws (R, N) to (R,): swap accuracy, or without
+        a judge the reconstruction in nats.
+        """
+        found = self.gathered
+        if self.judge is None:
+            values = found.reconstruction.double().numpy()
+        else:
+            read = self.judge.read(to_unit(torch.from_numpy(found.swapped)))
+            values = (read.cpu() == self.asked).double().numpy()
+        with np.errstate(invalid="ignore"):  # a diverged network has infinite nats
+            scores: NDArray[np.float64] = draws @ values / draws.sum(axis=1)
+        return scores
+
+    def by_rank(self) -> NDArray[np.float64]:
+        """How well each picture is reconstructed, (N,): the log likelihood in nats."""
+        return -self.gathered.reconstruction.double().numpy()
+
+    def shown(self, indices: NDArray[np.int64]) -> Shown:
+        """Some pictures, and what they become under the labels asked for."""
+        found, names = self.gathered, self.data.classes
+        labels, asked = self.data.labels[indices], self.asked.numpy()[indices]
+        return Shown(
+            common=[("Input", as_rgb(self.data.images[indices]))],
+            own=as_rgb(found.swapped[indices]),
+            names=[f"{names[a]} to {names[b]}" for a, b in zip(labels, asked, strict=True)],
+            scores=[f"{nats:.0f}" for nats in self.by_rank()[indices]],
+        )
+
     def outcome(self) -> NDArray[np.uint8]:
         """What the network made of every picture: swapped pictures (N, S, S, C)."""
         return self.gathered.swapped
@@ -188,6 +203,23 @@ class VaeReport:
             }
             for i, name in enumerate(self.data.names)
         ]
+
+    def headlines(self) -> list[Headline]:
+        """The scores that a page begins with."""
+        return vae_headlines(self.result())
+
+    def confusion(self) -> None:
+        """It takes no class for another."""
+
+    def sections(self) -> list[Section]:
+        """The parts of its page."""
+        return vae_sections(self)
+
+    def under_every_label(self) -> tuple[NDArray[np.int64], Any]:
+        """Places of the first picture of each class, and those under every label."""
+        chosen = _one_of_each(self.data.labels, _CLASSES)
+        images, labels = raw_batch(self.data, chosen, lambda t: t)
+        return chosen, self.task.under_every_label(self.network, images, labels)
 
     def figure(self, title: str) -> Image.Image:
         """Some pictures under every label."""

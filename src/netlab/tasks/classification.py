@@ -120,6 +120,15 @@ class Classification(LabelledTask):
         """An empty score-keeper for validation."""
         return ClassificationScores(self)
 
+    def report_on(
+        self,
+        data: LabelledSet,
+        train: LabelledSet,  # noqa: ARG002 - nothing is fitted to it
+        split: str,
+    ) -> ClassificationReport:
+        """An empty report on data that are in memory already."""
+        return ClassificationReport(self, data, split)
+
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
         return {

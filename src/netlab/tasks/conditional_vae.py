@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -138,6 +138,10 @@ class ConditionalVae(LabelledTask):
         """An empty score-keeper for validation."""
         return VaeScores(self)
 
+    def report_on(self, data: LabelledSet, train: LabelledSet, split: str) -> None:  # noqa: ARG002
+        """None: probes, bounds and distances take minutes."""
+        return None
+
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
         return {
@@ -158,11 +162,17 @@ class ConditionalVae(LabelledTask):
         images, labels = batch
         return self.every_label(network, images, labels, names, title)
 
-    @torch.inference_mode()
     def every_label(
         self, network: Any, images: Tensor, labels: Tensor, names: Sequence[str], title: str
     ) -> Image.Image:
-        """Pictures (N, C, S, S), their reconstruction, and each of them under every label."""
+        """A figure of pictures (N, C, S, S), their reconstruction, and each under every label."""
+        found = self.under_every_label(network, images, labels)
+        captions = [f"{n}: {self.classes[k]}" for n, k in zip(names, labels.tolist(), strict=True)]
+        return label_sheet(*found, captions, self.classes, title)
+
+    @torch.inference_mode()
+    def under_every_label(self, network: Any, images: Tensor, labels: Tensor) -> "EveryLabel":
+        """Decode pictures (N, C, S, S) with the label they have, and with each there is."""
         device = next(network.parameters()).device
         images, labels = images.to(device), labels.to(device)
         count, kinds = len(images), len(self.classes)
@@ -172,14 +182,20 @@ class ConditionalVae(LabelledTask):
         again = self.likelihood.picture(network.decode(z, true))
         outputs = network.decode(z.repeat_interleave(kinds, dim=0), every.repeat(count, 1))
         swaps = to_bytes(self.likelihood.picture(outputs))
-        return label_sheet(
-            to_bytes(images),
-            to_bytes(again),
-            swaps.reshape(count, kinds, *swaps.shape[1:]),
-            [f"{n}: {self.classes[k]}" for n, k in zip(names, labels.tolist(), strict=True)],
-            self.classes,
-            title,
+        return EveryLabel(
+            to_bytes(images), to_bytes(again), swaps.reshape(count, kinds, *swaps.shape[1:])
         )
+
+
+class EveryLabel(NamedTuple):
+    """N pictures and what is decoded from their posterior means."""
+
+    images: NDArray[np.uint8]
+    """(N, S, S, C)."""
+    again: NDArray[np.uint8]
+    """(N, S, S, C), with the label they have."""
+    swaps: NDArray[np.uint8]
+    """(N, K, S, S, C), with each label."""
 
 
 class VaeScores:

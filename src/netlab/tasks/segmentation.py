@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import isnan
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,7 +17,7 @@ from netlab.data._contract import SegmentationSet, Split
 from netlab.errors import ConfigError
 from netlab.figures.segmentation import prediction_rows
 from netlab.losses._contract import Loss
-from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
+from netlab.metrics.confusion import confusion, mean_iou
 from netlab.registry import register
 from netlab.tasks._parts import (
     check_classes,
@@ -37,6 +36,7 @@ from netlab.tasks._segmentation_parts import (
     class_weights,
 )
 from netlab.tasks._segmentation_report import SegmentationReport
+from netlab.tasks._segmentation_scores import SegmentationScores
 
 Place = Callable[[Tensor], Tensor]
 
@@ -171,9 +171,15 @@ class Segmentation:
         loss: Loss = self.criterion(network(images), masks)
         return loss
 
-    def evaluation(self) -> "SegmentationScores":
+    def evaluation(self) -> SegmentationScores:
         """An empty score-keeper for validation."""
         return SegmentationScores(self)
+
+    def report_on(
+        self, data: SegmentationSet, train: SegmentationSet, split: str
+    ) -> SegmentationReport:
+        """An empty report on data that are in memory already."""
+        return SegmentationReport(self, data, train, split)
 
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
@@ -202,39 +208,6 @@ class Segmentation:
             self.classes,
             title,
         )
-
-
-class SegmentationScores:
-    """Loss and confusion matrix over a part of the data (see `tasks._contract.Evaluation`)."""
-
-    def __init__(self, task: Segmentation) -> None:
-        self.task = task
-        self.losses: dict[str, float] = {}
-        self.pictures = 0
-        self.counts: list[Tensor] = []
-
-    def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
-        """Take one batch in."""
-        images, masks = batch
-        logits = network(images)
-        loss = self.task.criterion(logits, masks)
-        for name, value in {"loss": loss.total, **loss.parts}.items():
-            self.losses[name] = self.losses.get(name, 0.0) + float(value) * len(images)
-        self.pictures += len(images)
-        # bf16 has equal logits often enough to matter: argmax then takes the lower id
-        self.counts.append(confusion(logits.argmax(dim=1), masks, len(self.task.classes)).cpu())
-
-    def row(self) -> dict[str, float | None]:
-        """Scores for a row of metrics.csv; None for a class that is nowhere."""
-        counts = torch.cat(self.counts).sum(dim=0)
-        losses = {f"val_{name}": total / self.pictures for name, total in self.losses.items()}
-        by_class = zip(self.task.classes, iou(counts).tolist(), strict=True)
-        return {
-            **losses,
-            "val_miou": float(mean_iou(counts)),
-            "val_pixel_accuracy": float(pixel_accuracy(counts)),
-            **{f"val_iou_{name}": None if isnan(value) else value for name, value in by_class},
-        }
 
 
 def _check_dataset(config: TrainConfig) -> None:

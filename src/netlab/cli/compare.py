@@ -1,0 +1,143 @@
+"""`netlab compare`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from netlab.cli._compare_table import comparison_lines
+from netlab.cli._flags import (
+    ConfigFile,
+    Debug,
+    Download,
+    Json,
+    Preset,
+    RunsDir,
+    SetWords,
+    flags_from,
+    given,
+)
+from netlab.cli._methods import check_methods, method_configs, named_runs, train_methods
+from netlab.cli._report import note
+from netlab.config import MACHINE_FIELDS, TrainConfig, flag_of
+from netlab.errors import ExitCode, UsageError
+from netlab.rundir import RunDir, free_path, stamped
+from netlab.settings import Layer, merge
+
+_WHAT = "Comparison"
+
+
+@flags_from(TrainConfig)
+def compare(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Runs to put side by side; without any, methods are trained."),
+    ] = None,
+    grid_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--grid",
+            metavar="KEY=A,B",
+            help="Train all combinations of these instead of the four methods.",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Seeds for each method.", rich_help_panel=_WHAT)
+    ] = 1,
+    arch: Annotated[
+        str | None,
+        typer.Option(help="Architecture (default: unet).", rich_help_panel=_WHAT),
+    ] = None,
+    preset_: Preset = None,
+    config: ConfigFile = None,
+    set_: SetWords = None,
+    split: Annotated[str, typer.Option(help="val or test.", rich_help_panel=_WHAT)] = "test",
+    judge: Annotated[
+        str | None,
+        typer.Option(help="vae: classifier that reads the pictures.", rich_help_panel=_WHAT),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the comparison (default: in the folder of runs).",
+            rich_help_panel=_WHAT,
+        ),
+    ] = None,
+    download: Download = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
+    **flags: Any,
+) -> int:
+    """Train methods with one recipe, or take runs, and put them side by side.
+
+    Without arguments the four methods: max-pool + transpose with cross-entropy and with Dice,
+    strided + transpose with cross-entropy, strided + upsample with Dice. What is trained already is
+    not trained again, what is unfinished goes on. Flags of `netlab train` are shared by all.
+    """
+    if split not in ("val", "test"):
+        raise UsageError(f"--split {split}: write val or test")
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists already: choose another --out")
+    typed = given(flags)
+    failed: list[str] = []
+    if runs:
+        _only_places(typed, grid_, seeds > 1, arch, preset_, config, set_)
+        shared, folders = merge({}, [Layer("flags", typed)]), named_runs(runs, runs_dir)
+    else:
+        configs = method_configs(arch, preset_, config, set_ or [], typed, grid_ or [], seeds)
+        shared = configs[0]
+        if judge is not None and shared.arch != "vae":
+            raise UsageError(f"--judge is for a vae, not for {shared.arch}")
+        check_methods(configs, download)
+        folders = train_methods(configs, runs_dir, failed)
+    folder = out or free_path(runs_dir / stamped("compare"))
+    _compare(folders, folder, shared, split, judge, failed, as_json=json_)
+    for line in failed:
+        note(f"netlab: {line}")
+    return ExitCode.SOME_FAILED if failed else ExitCode.DONE
+
+
+def _only_places(typed: dict[str, Any], *others: Any) -> None:
+    """Refuse settings of a training for runs that are trained already."""
+    odd = [flag_of(name) for name in typed if name not in ("data_dir", *MACHINE_FIELDS)]
+    if odd or any(others):
+        said = ", ".join(odd) or "--grid, --seeds and recipes"
+        raise UsageError(f"the runs are trained already: leave out {said}")
+
+
+def _compare(
+    folders: Sequence[RunDir],
+    folder: Path,
+    shared: TrainConfig,
+    split: str,
+    judge: str | None,
+    failed: Sequence[str],
+    *,
+    as_json: bool,
+) -> None:
+    from netlab.engine.compare import COSTS, document, score_run, side_by_side
+    from netlab.engine.compare_files import write_comparison
+
+    how: dict[str, Any] = {
+        "data_dir": Path(shared.data_dir) if shared.data_dir else None,
+        "device": shared.device,
+        "precision": shared.precision,
+        "threads": shared.threads,
+        "judge": judge,
+    }
+    entries = []
+    for run in folders:
+        note(f"scoring {run.path}")
+        entries.append(score_run(run, split, **how))
+    comparison = side_by_side(entries)
+    found = {**document(comparison, split), "failed": list(failed)}
+    write_comparison(comparison, found, folder)
+    if as_json:
+        print(json.dumps({**found, "folder": str(folder)}, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n".join(comparison_lines(comparison, COSTS)))
+    note(f"comparison: {folder}")

@@ -1,0 +1,124 @@
+"""`netlab runs`."""
+
+import dataclasses
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+from netlab.cli._flags import Debug, Json
+from netlab.cli._runs_text import details, table
+from netlab.cli._text import mebibytes
+from netlab.errors import UsageError
+from netlab.runfiles import check_removable, files, remove
+from netlab.runs import RunSummary, find_folder, list_runs, rows, summarise
+
+app = typer.Typer(invoke_without_command=True)
+RunsDir = Annotated[
+    Path | None, typer.Option(help="Folder of all runs (default: runs).", show_default=False)
+]
+
+
+class _Given(NamedTuple):
+    """What was said before the name of the sub-command."""
+
+    runs_dir: Path | None
+    json: bool
+
+
+@app.callback()
+def runs(
+    context: typer.Context,
+    runs_dir: RunsDir = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
+) -> None:
+    """List the runs, the newest last; `runs show RUN` and `runs rm RUN` take one."""
+    context.obj = _Given(runs_dir, json_)
+    if context.invoked_subcommand is not None:
+        return
+    folder = _folder(context, None)
+    found = list_runs(folder)
+    if json_:
+        print(json.dumps([_plain(summary) for summary in found], ensure_ascii=False))
+    elif not found:
+        print(f"no run in {folder} yet: start one with netlab train", file=sys.stderr)
+    else:
+        print("\n".join(table(found)))
+
+
+@app.command()
+def show(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(help="Run folder, its name, or last.")],
+    runs_dir: RunsDir = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
+) -> None:
+    """Say all about a run: settings that are not the recipe's, epochs, files."""
+    folder = find_folder(run, _folder(context, runs_dir))
+    summary, read, sizes = summarise(folder), rows(folder), files(folder)
+    if json_ or context.obj.json:
+        more = {"rows": read, "files": dict(sizes)}
+        print(json.dumps(_plain(summary) | more, ensure_ascii=False))
+        return
+    print("\n".join(details(summary, read, sizes)))
+
+
+@app.command()
+def rm(
+    context: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="RUN…", help="Run folders or names.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    runs_dir: RunsDir = None,
+    json_: Json = False,
+    debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
+) -> None:
+    """Remove run folders with all that is in them."""
+    parent = _folder(context, runs_dir)
+    found = {f.path.resolve(): f for f in (find_folder(name, parent) for name in names)}
+    for folder in found.values():
+        check_removable(folder)
+    if not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError("runs rm: there is no terminal to ask on; add --yes")
+        for folder in found.values():
+            sizes = files(folder)
+            total = mebibytes(sum(size for _, size in sizes))
+            print(f"{folder.path}: {len(sizes)} files, {total}", file=sys.stderr)
+        if not typer.confirm("Remove for good?", err=True):
+            print("nothing removed", file=sys.stderr)
+            return
+    removed = []
+    for folder in found.values():
+        count, size = remove(folder)
+        removed.append({"run": str(folder.path), "files": count, "bytes": size})
+        if not (json_ or context.obj.json):
+            print(f"removed {folder.path}: {count} files, {mebibytes(size)}")
+    if json_ or context.obj.json:
+        print(json.dumps(removed, ensure_ascii=False))
+
+
+def _folder(context: typer.Context, given: Path | None) -> Path:
+    return given or context.obj.runs_dir or Path("runs")
+
+
+def _plain(summary: RunSummary) -> dict[str, Any]:
+    """For JSON, which has neither paths nor dates nor infinite numbers."""
+    values = {f.name: getattr(summary, f.name) for f in dataclasses.fields(summary)}
+    started = summary.started.isoformat(timespec="seconds")
+    plain: dict[str, Any] = _finite(values | {"path": str(summary.path), "started": started})
+    return plain
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else str(value)

@@ -1,0 +1,85 @@
+"""Methods side by side: their curves on shared axes, and the same pictures under each of them."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from netlab.figures._axis import numbers, y_axis
+from netlab.figures.curves import Line, Panel
+from netlab.figures.palette import line_colours
+from netlab.figures.rows import Row, draw_rows
+
+Rows = Sequence[Mapping[str, float | None]]
+_WIDE = 1.1  # share of a panel
+
+
+def method_panels(
+    names: Sequence[str], runs: Sequence[Sequence[Rows]], score: tuple[str, str]
+) -> list[Panel]:
+    """Training loss, validation loss (on one scale) and the score, a colour a method.
+
+    Args:
+        names: of the methods.
+        runs: of each method its runs, of each run its rows of metrics.csv; None leaves a gap.
+        score: column and name of the score; a column that is nowhere has no panel.
+    """
+    losses = ("train_loss", "val_loss")
+    seen = numbers([v for n in losses for rows in _all(runs) for v in _column(rows, n)])
+    axis = y_axis(seen, None, count=5)
+    panels = [
+        Panel(heading, "epoch", "loss", _lines(names, runs, column), (axis.low, axis.high), _WIDE)
+        for column, heading in zip(losses, ("Training loss", "Validation loss"), strict=True)
+    ]
+    column, name = score
+    values = [v for rows in _all(runs) for v in _column(rows, column) if math.isfinite(v)]
+    if values:
+        limits = (0.0, 1.0) if all(0 <= v <= 1 for v in values) else None
+        label = f"{name} (0 to 1)" if limits else name
+        lines = _lines(names, runs, column)
+        panels.append(Panel(f"Validation {name}", "epoch", label, lines, limits, _WIDE))
+    return panels
+
+
+def method_pictures(
+    names: Sequence[str],
+    common: Sequence[tuple[str, NDArray[np.uint8]]],
+    own: Sequence[NDArray[np.uint8]],
+    captions: Sequence[str],
+    title: str,
+    legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
+) -> Image.Image:
+    """A row a picture, a column a method.
+
+    Args:
+        names: of the methods.
+        common: headings and pictures (n, H, W, 3) that stand left of all methods.
+        own: what each method makes of them, (n, H, W, 3).
+        captions: one for each picture.
+        title: stands above.
+        legend: classes and their colours.
+    """
+    stacks = [*(pictures for _, pictures in common), *own]
+    rows = [Row([stack[i] for stack in stacks], caption) for i, caption in enumerate(captions)]
+    headings = [*(heading for heading, _ in common), *names]
+    return draw_rows(headings, rows, title=title, legend=legend)
+
+
+def _lines(names: Sequence[str], runs: Sequence[Sequence[Rows]], column: str) -> list[Line]:
+    lines = []
+    for name, colour, seeds in zip(names, line_colours(len(names)), runs, strict=True):
+        for number, rows in enumerate(seeds):
+            epochs = _column(rows, "epoch")
+            label = name if number == 0 else ""
+            lines.append(Line(label, epochs, _column(rows, column), colour=colour))
+    return lines
+
+
+def _all(runs: Sequence[Sequence[Rows]]) -> list[Rows]:
+    return [rows for seeds in runs for rows in seeds]
+
+
+def _column(rows: Rows, name: str) -> list[float]:
+    return [math.nan if (value := row.get(name)) is None else value for row in rows]

@@ -1,0 +1,1 @@
+"""Pages that open anywhere: one file, no network; numbers and arrays in, HTML text out."""
