@@ -1,11 +1,10 @@
 """What a training writes for other programs: `events.jsonl` and TensorBoard."""
 
-import csv
 import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,9 +13,10 @@ import torch
 
 from netlab.config import FREE_ON_RESUME, TrainConfig
 from netlab.engine.events import Silent, Together
+from netlab.engine.logs import EventLog
 from netlab.engine.train import check, settle, train
 from netlab.errors import ConfigError, Interrupted, UsageError, WorkFailed
-from netlab.rundir import RunDir
+from netlab.rundir import RunDir, create_run, read_rows
 from netlab.settings import Layer, merge
 from tests.conftest import tiny_config
 
@@ -39,10 +39,6 @@ def names(run: RunDir) -> list[str]:
 def stop_after(questions: int) -> Callable[[], bool]:
     calls = iter(range(10**6))
     return lambda: next(calls) + 1 >= questions
-
-
-def read_rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text().splitlines()))
 
 
 def row_of(event: dict[str, Any]) -> dict[str, str]:
@@ -318,3 +314,18 @@ def test_the_real_tensorboard_reads_it_back(tmp_path: Path) -> None:
     told = [event.value for event in found.Scalars("val_miou")]
     assert told == pytest.approx([float(row["val_miou"]) for row in read_rows(run.metrics)])
     assert found.Images("best")
+
+
+def test_numbers_that_are_not_finite_are_null_wherever_they_stand(tmp_path: Path) -> None:
+    run = create_run(tmp_path, "x", tmp_path / "run")
+    rows = [{"epoch": 1, "val_iou_pet": float("nan")}]
+    state: Any = SimpleNamespace(
+        progress=SimpleNamespace(epoch=1, batch=0, step=3, best_epoch=1, rows=rows)
+    )
+    log = EventLog(run, tiny_config(), state)
+    log.epoch(rows[0], best=True)
+    log.ended("ended", {})
+    epoch, ended = events(run)
+    assert epoch["val_iou_pet"] is None
+    assert ended["best"] == {"epoch": 1, "val_iou_pet": None}
+    assert "NaN" not in run.events.read_text()

@@ -9,10 +9,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from netlab.config import FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of
+from netlab.config import AUTO, FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of
 from netlab.errors import UsageError
 from netlab.runs import RunSummary, list_runs
-from netlab.settings import Layer, merge, read_settings
+from netlab.settings import Layer, flat, merge, read_settings
 
 FOUR_METHODS: tuple[Mapping[str, Any], ...] = (
     {"encoder": "maxpool", "decoder": "transpose", "loss": "ce"},
@@ -22,7 +22,6 @@ FOUR_METHODS: tuple[Mapping[str, Any], ...] = (
 )
 """The lesson's four ways to build and train one network."""
 
-_AUTO = ("auto", 0)
 _NO_MATTER = {"data_dir", *FREE_ON_RESUME} - {"epochs", "early_stop", "images", "masks"}
 """Fields in which two runs may differ and still be the same training."""
 _NO_METHOD = ("seed", "data_dir", *MACHINE_FIELDS, *_NO_MATTER)
@@ -91,7 +90,7 @@ def same_training(wish: TrainConfig, run: TrainConfig) -> bool:
         return False
     for f in fields(TrainConfig):
         asked, there = getattr(wish, f.name), getattr(run, f.name)
-        if f.name in _NO_MATTER or (f.name in MACHINE_FIELDS and asked in _AUTO):
+        if f.name in _NO_MATTER or (f.name in MACHINE_FIELDS and asked in AUTO):
             continue
         if f.name in ("images", "masks") and None not in (asked, there):
             asked, there = Path(asked).resolve(), Path(there).resolve()
@@ -129,7 +128,7 @@ def method_names(configs: Sequence[TrainConfig], fallback: Sequence[str]) -> lis
         fallback: names for all, should the settings not tell them apart; numbered where they are
             equal.
     """
-    plain = [_flat(method_key(config).to_dict()) for config in configs]
+    plain = [flat(method_key(config).to_dict()) for config in configs]
     keys = list(dict.fromkeys(key for values in plain for key in values))
     differing = [k for k in keys if len({str(values.get(k)) for values in plain}) > 1]
     kinds = {f.name for f in fields(TrainConfig) if f.metadata["kind"] or f.metadata["sum_of"]}
@@ -147,13 +146,3 @@ def method_names(configs: Sequence[TrainConfig], fallback: Sequence[str]) -> lis
         name if fallback.count(name) == 1 else f"{name} ({fallback[:place].count(name) + 1})"
         for place, name in enumerate(fallback)
     ]
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, f"{'' if key == 'parts' else prefix + key + '.'}")
-        else:
-            found[prefix + key] = value
-    return found

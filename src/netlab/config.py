@@ -76,6 +76,8 @@ def option(
 
 
 MACHINE_FIELDS = ("device", "precision", "threads")
+AUTO = ("auto", 0)
+"""Wishes that leave the fields of the machine to what is there, or to what a run has."""
 FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop", "save_every", "on_nan", "log")
 """Fields that may be given anew on resume: places, the length, and what is done beside the steps;
 no finished step depends on them. A longer run stretches the schedule from there on."""

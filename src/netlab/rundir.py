@@ -4,6 +4,7 @@ import contextlib
 import csv
 import errno
 import io
+import math
 import os
 import re
 import sys
@@ -255,6 +256,17 @@ def write_bytes(path: Path, data: bytes, *, keep: Path | None = None) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a whole UTF-8 file, or none (see `replace_file`)."""
     write_bytes(path, text.encode("utf-8"))
+
+
+def finite(value: Any) -> Any:
+    """A value for JSON, which has neither paths nor numbers that are not finite: those are null."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else str(value)
 
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -175,6 +175,22 @@ def read_settings(pairs: Iterable[str]) -> Layer:
     return Layer("--set", values | ({"parts": parts} if parts else {}))
 
 
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """All settings side by side, arguments of components as `--set` takes them: `loss.dice.smooth`.
+
+    Args:
+        values: `TrainConfig.to_dict`.
+        prefix: of all names.
+    """
+    found: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, "" if key == "parts" else f"{prefix}{key}.")
+        else:
+            found[prefix + key] = value
+    return found
+
+
 def user_layers(pairs: Iterable[str], flags: Mapping[str, Any]) -> list[Layer]:
     """`--set` words and the flags that were given, which win over them.
 

@@ -44,7 +44,8 @@ def _block(
     comparison: Any, costs: Sequence[Any], places: Sequence[int], *, trivial: bool
 ) -> list[str]:
     score = comparison.measures[0]
-    name, values = _best_trivial(comparison) if trivial else ("", {})
+    name, values = comparison.best_trivial() if trivial else ("", {})
+    name = name.replace("_", " ")
     heads = [_wrapped(comparison.methods[place].name) for place in places]
     heads += [_wrapped(name)] * bool(name)
     if not heads:
@@ -66,17 +67,6 @@ def _block(
                 f"{measure.label:<{_LABEL}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
             )
     return lines
-
-
-def _best_trivial(comparison: Any) -> tuple[str, dict[str, Any]]:
-    """The trivial predictor with the best score; an empty name where none is scored."""
-    score = comparison.measures[0]
-    sign = -1 if score.higher_is_better is False else 1
-    there = {n: v for n, v in comparison.baselines.items() if score.of(v) is not None}
-    if not there:
-        return "", {}
-    best = max(there, key=lambda n: sign * score.of(there[n]))
-    return best.replace("_", " "), there[best]
 
 
 def _cell(method: Any, measure: Any, show: Callable[[float], str], best: bool) -> str:

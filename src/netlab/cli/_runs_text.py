@@ -13,7 +13,7 @@ from netlab.config import MACHINE_FIELDS
 from netlab.errors import NetlabError
 from netlab.rundir import SCORES
 from netlab.runs import Row, RunSummary
-from netlab.settings import Layer, merge, recipe
+from netlab.settings import Layer, flat, merge, recipe
 
 _NARROWEST = 40  # columns
 _LEAST = 20  # columns for the settings, or they go to a line of their own
@@ -128,10 +128,10 @@ def _fitted(row: Sequence[str], widths: Sequence[int], room: int) -> list[str]:
 
 def _differences(config: Mapping[str, Any]) -> list[str]:
     """The settings that are not those of the architecture's recipe for the data set."""
-    own = _flat(config)
+    own = _typed(config)
     try:
         named = Layer("", {"dataset": config["dataset"]})
-        usual = _flat(merge({}, recipe(config["arch"], [named])).to_dict())
+        usual = _typed(merge({}, recipe(config["arch"], [named])).to_dict())
     except (NetlabError, KeyError):
         return _wrapped(["settings", *(f"  {name:<14} {own[name]}" for name in own)])
     changed = [
@@ -142,16 +142,12 @@ def _differences(config: Mapping[str, Any]) -> list[str]:
     return _wrapped(["settings that are not the recipe's:", *changed] if changed else [_USUAL])
 
 
-def _flat(config: Mapping[str, Any]) -> dict[str, str]:
+def _typed(config: Mapping[str, Any]) -> dict[str, str]:
     """Settings as they are typed: `image-size`, and `loss.dice.smooth` for an argument."""
-    flat: dict[str, str] = {}
-    for key, value in config.items():
-        if isinstance(value, Mapping):
-            inner = {f"{key}.{name}": v for name, v in value.items()} if key != "parts" else value
-            flat |= _flat(inner)
-        else:
-            flat[key.replace("_", "-") if "." not in key else key] = clean(str(value))
-    return flat
+    return {
+        key if "." in key else key.replace("_", "-"): clean(str(value))
+        for key, value in flat(config).items()
+    }
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:

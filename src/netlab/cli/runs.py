@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -13,6 +12,7 @@ from netlab.cli._flags import Debug, Json
 from netlab.cli._runs_text import details, table
 from netlab.cli._text import mebibytes
 from netlab.errors import UsageError
+from netlab.rundir import finite
 from netlab.runfiles import check_removable, files, remove
 from netlab.runs import RunSummary, find_folder, list_runs, rows, summarise
 
@@ -110,15 +110,5 @@ def _plain(summary: RunSummary) -> dict[str, Any]:
     """For JSON, which has neither paths nor dates nor infinite numbers."""
     values = {f.name: getattr(summary, f.name) for f in dataclasses.fields(summary)}
     started = summary.started.isoformat(timespec="seconds")
-    plain: dict[str, Any] = _finite(values | {"path": str(summary.path), "started": started})
+    plain: dict[str, Any] = finite(values | {"path": str(summary.path), "started": started})
     return plain
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, str | int | None) else str(value)

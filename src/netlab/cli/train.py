@@ -22,13 +22,10 @@ from netlab.cli._flags import (
 from netlab.cli._report import TerminalReport
 from netlab.cli._text import duration
 from netlab.cli._training import NewRun, train_run
-from netlab.config import MACHINE_FIELDS, TrainConfig, changes
+from netlab.config import AUTO, MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import UsageError
 from netlab.rundir import RunDir, find_run
 from netlab.settings import Layer, choose_arch, merge, read_config_file, recipe, user_layers
-
-_AUTO = ("auto", 0)
-"""Wishes that leave device, precision and threads as they are in a run."""
 
 
 @flags_from(TrainConfig)
@@ -166,7 +163,7 @@ def _merged(
 
 def _asked(flags: dict[str, Any]) -> dict[str, Any]:
     """The flags without those that leave the machine's settings as the run has them."""
-    return {k: v for k, v in flags.items() if not (k in MACHINE_FIELDS and v in _AUTO)}
+    return {k: v for k, v in flags.items() if not (k in MACHINE_FIELDS and v in AUTO)}
 
 
 def _resumed(

@@ -10,7 +10,7 @@ from typing import Any
 from netlab.comparison import method_key, method_names
 from netlab.config import TrainConfig
 from netlab.data._fingerprint import fingerprint
-from netlab.engine.scoring import evaluate
+from netlab.engine.scoring import evaluate, with_places
 from netlab.engine.structure import structure_of
 from netlab.engine.weights import load
 from netlab.errors import UsageError
@@ -108,7 +108,7 @@ class Comparison:
     @property
     def same_pictures(self) -> bool:
         """Whether all runs were scored on the same pictures."""
-        return len({entry.pictures for entry in self.entries}) == 1
+        return _same_pictures(self.entries)
 
     @property
     def same_machine(self) -> bool:
@@ -120,6 +120,18 @@ class Comparison:
         """Results of the trivial predictors; none if the methods' data differ."""
         found: dict[str, Any] = self.first.values["baselines"] if self.same_pictures else {}
         return found
+
+    def best_trivial(self) -> tuple[str, dict[str, Any]]:
+        """Name and result of the trivial predictor with the best score; empty without any."""
+        score = self.measures[0]
+        sign = -1 if score.higher_is_better is False else 1
+        scored = [
+            (sign * v, n) for n, r in self.baselines.items() if (v := score.of(r)) is not None
+        ]
+        if not scored:
+            return "", {}
+        _, name = max(scored, key=lambda pair: pair[0])
+        return name, self.baselines[name]
 
     def best(self, measure: Measure) -> set[int]:
         """Places of the methods that are best in a measure; none where there is no better."""
@@ -144,8 +156,9 @@ def score_run(run: RunDir, split: str, **how: Any) -> Entry:
         WeightsError, DataError, UsageError: see `evaluate`.
     """
     loaded = load(run.best)
-    report: Report = evaluate(run.best, split=split, **how)
     structure = structure_of(loaded)
+    placed = loaded._replace(config=with_places(loaded.config, run.best))
+    report: Report = evaluate(placed, split=split, **how)
     rows = epoch_rows(run)
     last = rows[-1] if rows else {}
     costs = {
@@ -173,17 +186,21 @@ def side_by_side(entries: Sequence[Entry]) -> Comparison:
         key = method_key(entry.config).to_yaml(), entry.pictures
         groups.setdefault(key, []).append(entry)
     firsts = [group[0] for group in groups.values()]
-    names = method_names([e.config for e in firsts], [e.run.path.resolve().name for e in firsts])
+    names = method_names([e.config for e in firsts], [e.run.name for e in firsts])
     methods = [Method(n, group) for n, group in zip(names, groups.values(), strict=True)]
     # Classes may differ between data sets: each measure that any of them has.
     measures = list(dict.fromkeys(m for e in firsts for m in e.report.measures()))
     return Comparison(methods, measures, _differences(methods, measures[0]))
 
 
+def _same_pictures(entries: Sequence[Entry]) -> bool:
+    return len({entry.pictures for entry in entries}) == 1
+
+
 def _differences(methods: Sequence[Method], score: Measure) -> dict[tuple[int, int], Difference]:
     """For each two methods on the same pictures; the sign is such that more is better."""
     entries = [entry for method in methods for entry in method.entries]
-    if len({entry.pictures for entry in entries}) > 1:
+    if not _same_pictures(entries):
         return {}
     sign = -1 if score.higher_is_better is False else 1
     draws = draw_pictures(len(entries[0].report.data.names))
@@ -217,7 +234,7 @@ def document(comparison: Comparison, split: str) -> dict[str, Any]:
                 "name": method.name,
                 **{m.name: method.mean(m) for m in every},
                 "spread": {m.name: method.spread(m) for m in every},
-                "runs": [entry.run.path.resolve().name for entry in method.entries],
+                "runs": [entry.run.name for entry in method.entries],
             }
             for method in comparison.methods
         ],
@@ -245,7 +262,7 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
         {
             "method": method.name,
             "seed": entry.config.seed,
-            "run": entry.run.path.resolve().name,
+            "run": entry.run.name,
             **{m.name: m.of(entry.values) for m in (*comparison.measures, *COSTS)},
         }
         for method in comparison.methods

@@ -15,6 +15,7 @@ from netlab.figures.comparison import method_pictures
 from netlab.figures.curves import draw_panels
 from netlab.figures.png import save_png
 from netlab.rundir import write_rows, write_text
+from netlab.tasks._page_parts import best_first
 
 _SHOWN = 6  # pictures in the figure
 
@@ -44,7 +45,7 @@ def write_comparison(comparison: Comparison, found: Mapping[str, Any], folder: P
     save_png(draw_panels(panels(comparison), title=title), folder / "curves.png")
     by_rank = ranks(comparison)
     if by_rank is not None:
-        order = np.argsort(-np.nan_to_num(by_rank, nan=-np.inf), kind="stable")
+        order = best_first(by_rank)
         spread = np.linspace(0, len(order) - 1, min(_SHOWN, len(order)))
         shown = pictures(comparison, order[np.unique(spread.astype(np.int64))])
         if shown is not None:

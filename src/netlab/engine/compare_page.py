@@ -45,8 +45,8 @@ def comparison_page(comparison: Comparison, found: Mapping[str, Any]) -> str:
 def _headlines(comparison: Comparison) -> list[Headline]:
     """The best method's score, beside that of the better of the trivial predictors."""
     score = comparison.measures[0]
-    trivial = [v for r in comparison.baselines.values() if (v := score.of(r)) is not None]
-    beside = f"trivial: {digits(max(trivial))}" if trivial and score.higher_is_better else ""
+    _, trivial = comparison.best_trivial()
+    beside = f"trivial: {digits(score.of(trivial))}" if trivial and score.higher_is_better else ""
     best = [comparison.methods[place] for place in sorted(comparison.best(score))]
     return [Headline(f"{score.label}, {m.name}", digits(m.mean(score)), beside) for m in best[:1]]
 
@@ -123,7 +123,7 @@ def _settings(comparison: Comparison) -> Html:
     parts = [details("Shared by all", element("pre", _yaml(shared), tabindex=0))]
     for method, values in zip(comparison.methods, every, strict=True):
         own = {k: v for k, v in values.items() if k not in shared}
-        runs = [entry.run.path.name for entry in method.entries]
+        runs = [entry.run.name for entry in method.entries]
         text = _yaml({**own, "runs": runs})
         parts.append(details(method.name, element("pre", text, tabindex=0)))
     return join(*parts)

@@ -32,7 +32,7 @@ def panels(comparison: Comparison) -> list[Panel]:
 
 def scales(comparison: Comparison) -> str:
     """A remark where methods are trained with losses of different kinds."""
-    losses = sorted({entry.config.loss for m in comparison.methods for entry in m.entries})
+    losses = sorted({entry.config.loss for entry in comparison.entries})
     return f"{' and '.join(losses)} have scales of their own" if len(losses) > 1 else ""
 
 

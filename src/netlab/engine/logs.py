@@ -6,7 +6,6 @@ asks for them by its setting `log`.
 
 import contextlib
 import json
-import math
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from netlab.config import TrainConfig
 from netlab.engine.events import Reporter, Silent, Together
 from netlab.engine.state import State
 from netlab.errors import Interrupted, UsageError, WorkFailed
-from netlab.rundir import RunDir, write_text
+from netlab.rundir import RunDir, finite, write_text
 
 
 class Log(Reporter, Protocol):
@@ -113,7 +112,7 @@ class EventLog(Silent):
 
     def _add(self, event: str, facts: Mapping[str, Any]) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"event": event, "time": time, **_plain(facts)})
+        line = json.dumps({"event": event, "time": time, **finite(facts)}, allow_nan=False)
         with _written(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")
 
@@ -175,14 +174,6 @@ def _summary_writer() -> Any:
             "or use --log events"
         ) from error
     return SummaryWriter
-
-
-def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts without numbers that JSON has no word for."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value
-        for name, value in facts.items()
-    }
 
 
 @contextlib.contextmanager

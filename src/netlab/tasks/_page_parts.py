@@ -20,12 +20,17 @@ SHOWN = 8
 _MOST = 50  # classes of a matrix, and pairs of classes instead of a larger one
 
 
+def best_first(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Places of (N,) scores from the best to the worst, those without a score behind all others."""
+    return np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+
+
 def ranked(scores: NDArray[np.float64], count: int = SHOWN) -> dict[str, NDArray[np.int64]]:
     """Places of the best, the median and the worst of (N,) scores, each from best to worst.
 
     No picture is in two groups: of a few pictures, each group gets a third.
     """
-    order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")
+    order = best_first(scores)
     count = max(1, min(count, len(order) // 3))
     middle = max(count, (len(order) - count) // 2)
     parts = {
