@@ -27,7 +27,7 @@ from netlab.metrics.bounds import (
 )
 from netlab.metrics.distance import as_unit, nearest_real, rms
 from netlab.metrics.frechet import class_frechet, frechet_distance
-from netlab.metrics.latent import active_dimensions, kl_per_dimension, latent_r2
+from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
 from netlab.metrics.style import (
     border_pixels,
@@ -225,33 +225,15 @@ def test_latent_r2_of_the_mean_code_is_0_and_without_spread_nan() -> None:
     assert math.isnan(latent_r2(constant, constant + 1, every))
 
 
-def test_kl_per_dimension_is_that_of_torch() -> None:
-    mean, log_var = normal(30, 4).double(), 2 * normal(30, 4, seed=1).double()
-    q = torch.distributions.Normal(mean, (log_var / 2).exp())
-    p = torch.distributions.Normal(torch.zeros(4).double(), 1.0)
-    expected = torch.distributions.kl_divergence(q, p).mean(dim=0)
-    torch.testing.assert_close(kl_per_dimension(mean, log_var), expected)
-    assert (kl_per_dimension(torch.zeros(3, 2), torch.zeros(3, 2)) == 0).all()
-
-
-@quick
-@given(arrays(np.float64, (2, 3, 2), elements=st.floats(-20, 20)))
-def test_kl_is_never_negative(values: NDArray[np.float64]) -> None:
-    mean, log_var = torch.from_numpy(values)
-    assert (kl_per_dimension(mean, log_var) >= 0).all()
-
-
 def test_latent_measures_refuse_other_shapes() -> None:
     with pytest.raises(ValueError, match=r"means is \(4,\)"):
         active_dimensions(torch.zeros(4))
-    with pytest.raises(ValueError, match="both must be"):
-        kl_per_dimension(torch.zeros(4, 2), torch.zeros(4, 3))
     with pytest.raises(ValueError, match=r"active \(3,\)"):
         latent_r2(torch.zeros(4, 2), torch.zeros(4, 2), torch.ones(3, dtype=torch.bool))
     with pytest.raises(ValueError, match=r"again \(5, 2\)"):
         latent_r2(torch.zeros(4, 2), torch.zeros(5, 2), torch.ones(2, dtype=torch.bool))
     with pytest.raises(ValueError, match="N of 1 or more"):
-        kl_per_dimension(torch.zeros(0, 2), torch.zeros(0, 2))
+        active_dimensions(torch.zeros(0, 2))
 
 
 # frechet

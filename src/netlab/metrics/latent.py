@@ -47,23 +47,6 @@ def latent_r2(first: Tensor, again: Tensor, active: Tensor) -> float:
     return float((1 - (z - z_again).square().sum(dim=0) / spread).mean())
 
 
-def kl_per_dimension(mean: Tensor, log_var: Tensor) -> Tensor:
-    """KL(N(mean, exp log_var) || N(0, 1)) of each dimension, averaged over the batch, in nats.
-
-    ½ (mean² + exp log_var - 1 - log_var), (N, D) each to (D,), never negative (Kingma, Welling,
-    "Auto-Encoding Variational Bayes", ICLR 2014, appendix B). Their sum is the KL term of the ELBO.
-
-    Raises:
-        ValueError: different shapes, not (N, D), or no picture.
-    """
-    _check_codes(mean, "mean")
-    if log_var.shape != mean.shape:
-        raise ValueError(
-            f"mean is {tuple(mean.shape)}, log_var {tuple(log_var.shape)}: both must be (N, D)"
-        )
-    return 0.5 * (mean.square() + log_var.expm1() - log_var).mean(dim=0)
-
-
 def _check_codes(codes: Tensor, name: str) -> None:
     if codes.ndim != 2 or not len(codes):
         raise ValueError(f"{name} is {tuple(codes.shape)}, expected (N, D) with N of 1 or more")
