@@ -151,7 +151,24 @@ def test_without_a_score_the_lowest_loss_is_best(monkeypatch: pytest.MonkeyPatch
     rows = [{"epoch": e, "val_loss": v, "val_kl": 9} for e, v in enumerate([3, 2, 4], start=1)]
     written = labels_of(monkeypatch, rows)
     assert "best: 2.000 at epoch 2" in written
-    assert "kl" in written
+    assert "Validation KL" in written
+
+
+def test_what_validation_alone_measures_has_a_panel_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = {"train_loss": 2, "val_loss": 2, "train_kl": 1, "val_kl": 1, "val_elbo": -2, "lr": 0.1}
+    rows: list[dict[str, object]] = [{"epoch": e, **row, "val_swap_read": 0.5} for e in (1, 2)]
+    written = labels_of(monkeypatch, rows).split("\n")
+    titles = [text for text in written if text.startswith(("Loss", "Validation", "Learning"))]
+    assert titles == ["Loss", "Validation ELBO", "Validation swap read", "Learning rate"]
+
+
+def test_many_panels_go_on_in_the_next_row() -> None:
+    panel = Panel("title", "x", "y", [Line("a", [1, 2], [1, 2])])
+    one, three, four = (draw_panels([panel] * n) for n in (1, 3, 4))
+    assert one.height == three.height
+    assert four.width == three.width
+    assert four.height > 1.8 * three.height
+    assert has(four.crop((0, three.height, one.width, four.height)), BLUE)
 
 
 def test_monitor_names_the_score(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,6 +18,7 @@ Rows = Sequence[Mapping[str, object]]
 
 _PANEL, _PLOT = 360, 240  # width of a whole panel, height of its plot
 _PAD, _ROOM = 8, 14  # below the plot, and between legend and plot
+_ROW = 3.4  # shares of panels in a row
 
 __all__ = [
     "Line",
@@ -43,25 +44,21 @@ class Panel:
 
 
 def draw_panels(panels: Sequence[Panel], *, title: str = "") -> Image.Image:
-    """Draw panels side by side; legends stand above the plots, where they cover nothing."""
+    """Draw panels side by side, in further rows where the text would get small in a page.
+
+    Legends stand above the plots, where they cover nothing.
+    """
     if not panels:
         raise ValueError("draw_panels needs one panel or more")
-    widths = [round(_PANEL * panel.share) for panel in panels]
-    legends = [
-        _canvas.place_keys([line.label for line in panel.lines if line.label], width - MARGIN)
-        for panel, width in zip(panels, widths, strict=True)
-    ]
-    whole = sum(widths) + 2 * MARGIN
+    rows = [_draw_row(row) for row in _in_rows(panels)]
+    whole = max(row.width for row in rows)
     titles = _canvas.wrap(title, whole - 2 * MARGIN, TITLE)
     top = MARGIN + len(titles) * line_height(TITLE) + (6 if titles else 0)
-    plot_top = top + line_height(HEADING) + max(height for _, height in legends) + _ROOM
-    below = line_height(TICK) + line_height(LABEL) + _PAD
-    image = _canvas.blank(whole, plot_top + _PLOT + below + MARGIN // 2)
+    image = _canvas.blank(whole, top + sum(row.height for row in rows))
     _canvas.write_title(image, titles)
-    left = MARGIN
-    for panel, width, (keys, _) in zip(panels, widths, legends, strict=True):
-        _draw_panel(image, panel, keys, (left, top, left + width, plot_top))
-        left += width
+    for row in rows:
+        image.paste(row, (0, top))
+        top += row.height
     return image
 
 
@@ -76,7 +73,7 @@ def training_curves(
 ) -> Image.Image:
     """Draw a run's losses, its score with the best epoch marked, and its learning rate.
 
-    Where there is no score, the other `val_` columns share the second panel.
+    Where there is no score, what validation alone measures stands beside the losses, such as ELBO.
 
     Args:
         rows, monitor, best_epoch: see `training_panels`.
@@ -84,10 +81,13 @@ def training_curves(
     """
     panels = training_panels(rows, monitor, best_epoch)
     epochs, columns = _columns(rows)
-    others = [n for n in columns if n.startswith("val_") and n != "val_loss"]
-    if others and _score_of(columns, monitor) is None:
-        lines = [Line(_said(_key(name)), epochs, columns[name]) for name in others]
-        panels.insert(1, Panel("Validation", "epoch", "value", lines))
+    if _score_of(columns, monitor) is None:
+        measures = [n for n in columns if n.startswith("val_") and n != "val_loss"]
+        panels[1:1] = [
+            Panel(f"Validation {_said(key)}", "epoch", "", _both(key, epochs, columns), share=0.8)
+            for key in map(_key, measures)
+            if f"train_{key}" not in columns
+        ]
     return draw_panels(panels, title=title)
 
 
@@ -194,7 +194,36 @@ def _key(column: str) -> str:
 
 
 def _said(key: str) -> str:
-    return key.replace("_", " ")
+    words = key.split("_")
+    return " ".join(word.upper() if word in ("elbo", "kl") else word for word in words)
+
+
+def _in_rows(panels: Sequence[Panel]) -> list[list[Panel]]:
+    rows: list[list[Panel]] = []
+    taken = math.inf
+    for panel in panels:
+        if taken + panel.share > _ROW:
+            rows.append([])
+            taken = 0.0
+        rows[-1].append(panel)
+        taken += panel.share
+    return rows
+
+
+def _draw_row(panels: Sequence[Panel]) -> Image.Image:
+    widths = [round(_PANEL * panel.share) for panel in panels]
+    legends = [
+        _canvas.place_keys([line.label for line in panel.lines if line.label], width - MARGIN)
+        for panel, width in zip(panels, widths, strict=True)
+    ]
+    plot_top = line_height(HEADING) + max(height for _, height in legends) + _ROOM
+    below = line_height(TICK) + line_height(LABEL) + _PAD
+    image = _canvas.blank(sum(widths) + 2 * MARGIN, plot_top + _PLOT + below + MARGIN // 2)
+    left = MARGIN
+    for panel, width, (keys, _) in zip(panels, widths, legends, strict=True):
+        _draw_panel(image, panel, keys, (left, 0, left + width, plot_top))
+        left += width
+    return image
 
 
 def _draw_panel(image: Image.Image, panel: Panel, keys: Sequence[Key], head: Box) -> None:
