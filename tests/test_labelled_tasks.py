@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import shutil
 from collections.abc import Callable
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -469,6 +470,20 @@ def test_eval_prints_a_table_and_one_json_document(
     assert Path("own.csv").read_text().startswith("name,label,read,confidence")
     code, _, err = command("eval", classifier.path, "--judge", classifier.path)
     assert (code, err.count("\n")) == (2, 1), err
+
+
+def test_judge_and_weights_beside_are_found_among_the_runs(
+    vae: RunDir, classifier: RunDir, command: Command, tmp_path: Path
+) -> None:
+    runs = tmp_path / "elsewhere"
+    shutil.copytree(vae.path, runs / "v")
+    shutil.copytree(classifier.path, runs / "c")
+    words = ("eval", "v", "--limit", "20", "--judge", "c", "--beside", "v", "--json")
+    code, out, err = command(*words, "--runs-dir", runs)
+    assert code == 0, err
+    result = json.loads(out)
+    assert result["judge"]["weights"] == "c"
+    assert result["baselines"]["v"]["mse"] == result["mse"]
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,7 @@ def evaluate(
         batch_size=batch_size,
         judge=judge,
         beside=beside or (),
+        runs_dir=runs_dir,
         note=note,
     )
     if json_:

@@ -9,10 +9,10 @@ from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.engine.device import Machine, resolve
 from netlab.engine.judge import load_judge
 from netlab.engine.loop import score
-from netlab.engine.weights import Loaded, load
+from netlab.engine.weights import Loaded, load_weights
 from netlab.errors import UsageError
 from netlab.settings import Layer, merge, read_config_file
-from netlab.zoo import name_of
+from netlab.zoo import find_weights, name_of
 
 _NOT_BESIDE = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
 """Keys of a result that are those of the weights it stands beside."""
@@ -34,6 +34,7 @@ def evaluate(
     batch_size: int = 32,
     judge: str | Path | None = None,
     beside: Sequence[str | Path] = (),
+    runs_dir: Path = Path("runs"),
     note: Callable[[str], None] = lambda text: None,  # noqa: ARG005
 ) -> Any:
     """Score weights on unseen pictures.
@@ -49,6 +50,7 @@ def evaluate(
         batch_size: pictures at a time.
         judge: classifier that reads a VAE's pictures; the bundled one of its data set without.
         beside: further weights of a VAE, scored in the same way and shown beside these.
+        runs_dir: where the run folders that are named, also as judge or beside, are looked for.
         note: told of what was left out.
 
     Returns:
@@ -57,7 +59,12 @@ def evaluate(
     Raises:
         WeightsError, DataError, UsageError: see `load_weights` and the data sets.
     """
-    loaded = weights if isinstance(weights, Loaded) else load(weights)
+    if isinstance(weights, Loaded):
+        loaded, config = weights, weights.config
+    else:
+        path = find_weights(str(weights), runs_dir)
+        loaded = load_weights(path)
+        config = with_places(loaded.config, path)
     machine: Machine = resolve(device, precision, threads)
     factory = registry.get("task", loaded.about["task"])
     places = {
@@ -72,15 +79,16 @@ def evaluate(
     if factory.judged:
         dataset, classes = loaded.config.dataset, loaded.about["classes"]
         channels = loaded.about["input"]["channels"]
-        extra["judge"] = load_judge(judge, dataset, classes, machine, channels=channels)
-        extra["beside"] = {
-            name_of(other): _result(other, judge, split, machine, batch_size, places)
-            for other in beside
-        }
+        extra["judge"] = load_judge(
+            judge, dataset, classes, machine, channels=channels, runs_dir=runs_dir
+        )
+        others = [find_weights(str(other), runs_dir) for other in beside]
+        how = {"judge": judge, "split": split, "batch_size": batch_size, "runs_dir": runs_dir}
+        extra["beside"] = {name_of(o): _result(o, machine, places | how) for o in others}
     elif judge is not None or beside:
         raise UsageError(f"--judge and --beside are for a vae, not for {loaded.config.arch}")
     report = factory.report(
-        with_places(loaded.config, weights),
+        config,
         loaded.about,
         split=split,
         places=places,
@@ -91,35 +99,22 @@ def evaluate(
     return score(report, report.task, network, report.data, machine, batch_size)
 
 
-def _result(
-    weights: str | Path,
-    judge: str | Path | None,
-    split: str,
-    machine: Machine,
-    batch_size: int,
-    places: Mapping[str, Any],
-) -> dict[str, Any]:
+def _result(weights: Path, machine: Machine, how: Mapping[str, Any]) -> dict[str, Any]:
     """The scores of other weights, on the same pictures and read by the same judge."""
     report = evaluate(
         weights,
-        split=split,
-        judge=judge,
-        batch_size=batch_size,
         device=str(machine.device),
         precision=machine.precision,
         threads=machine.threads,
-        **{**places, "skip_bad": bool(places["skip_bad"])},
+        **{**how, "skip_bad": bool(how["skip_bad"])},
     )
     found: dict[str, Any] = {k: v for k, v in report.result().items() if k not in _NOT_BESIDE}
     return found
 
 
-def with_places(config: TrainConfig, weights: str | Path | Loaded) -> TrainConfig:
+def with_places(config: TrainConfig, weights: Path) -> TrainConfig:
     """The weights' config, with the places of the data from the run folder they lie in."""
-    if isinstance(weights, Loaded):
-        return config
-    path = Path(weights)
-    beside = (path if path.is_dir() else path.parent) / "config.yaml"
+    beside = weights.parent / "config.yaml"
     if not beside.is_file():
         return config
     stored = read_config_file(beside).values
