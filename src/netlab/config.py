@@ -156,7 +156,10 @@ class TrainConfig:
         maximum=4096,
     )
     limit: int | None = option(
-        None, "use at most this many pictures of each part", group=_DATA, minimum=1
+        None,
+        "train and validate on at most this many pictures each; the test part stays whole",
+        group=_DATA,
+        minimum=1,
     )
     skip_bad: bool = option(
         False, "drop unpaired files and bad masks instead of stopping", group=_DATA
