@@ -143,6 +143,8 @@ def test_eval_scores_own_folders(runs: Path, pairs_copy: tuple[Path, Path]) -> N
     done = netlab("eval", "last", "--images", images, "--masks", masks, "--json", cwd=runs)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["count"] == 20
+    folder = next((runs / "runs").iterdir())
+    assert all((folder / f"eval_all.{ending}").is_file() for ending in ("png", "html"))
 
 
 def test_scores_are_told_even_where_the_figure_cannot_be_written(runs: Path) -> None:

@@ -64,7 +64,8 @@ def evaluate(
     if split not in _SPLITS:
         raise UsageError(f"--split {split}: write val or test")
     path = find_weights(weights, runs_dir)
-    places = _places(path, split, csv, figure, html, overwrite=overwrite)
+    part = split if images is None else "all"
+    places = _places(path, part, csv, figure, html, overwrite=overwrite)
 
     from netlab.engine.scoring import evaluate as score
 
@@ -108,7 +109,7 @@ class _Places(NamedTuple):
 
 def _places(
     weights: Path,
-    split: str,
+    part: str,
     csv: Path | None,
     figure: Path | None,
     html: Path | None,
@@ -121,7 +122,7 @@ def _places(
         UsageError: a place that is taken.
     """
     run = run_of(weights)
-    stem = f"{weights.stem}_eval_{split}" if run is None else str(run.path / f"eval_{split}")
+    stem = f"{weights.stem}_eval_{part}" if run is None else str(run.path / f"eval_{part}")
     page = Path(f"{stem}.html") if figure is None else figure.with_suffix(".html")
     asked = {"figure": figure, "page": html}
     return _Places(
