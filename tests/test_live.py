@@ -356,23 +356,23 @@ def test_what_has_left_the_screen_is_not_said_again() -> None:
 
 
 @pytest.mark.parametrize(
-    ("more", "shows"),
+    ("more", "reason"),
     [
-        ({}, True),
-        ({"color_system": "256"}, True),
-        ({"color_system": "standard"}, False),
-        ({"no_color": True}, False),
+        ({}, ""),
+        ({"color_system": "256"}, ""),
+        ({"color_system": "standard"}, "it needs a terminal with 256 colours or more"),
+        ({"no_color": True}, "NO_COLOR is set"),
     ],
 )
-def test_a_preview_needs_colours(samples: Path, more: dict[str, Any], shows: bool) -> None:
+def test_a_preview_needs_colours(samples: Path, more: dict[str, Any], reason: str) -> None:
     console, clock = terminal(**more), Clock()
     log = samples.parent / "log.txt"
     with TerminalReport(log, preview=True, console=console, clock=clock) as report:
         told(report, clock)
         report.live.refresh()  # type: ignore[union-attr]
     said = console.file.getvalue()  # type: ignore[attr-defined]
-    assert ("▀" in said) == shows
-    assert ("no preview" in said) != shows
+    assert ("▀" in said) == (not reason)
+    assert (f"no preview: {reason}" in said) == bool(reason)
 
 
 def test_a_character_of_the_preview_is_two_pixels(tmp_path: Path) -> None:

@@ -96,13 +96,13 @@ class TerminalReport:
             self.message(
                 f"going on at epoch {facts['first_epoch'] + 1}, batch {facts['first_batch'] + 1}"
             )
-        if self.preview and not self._shows_colours:
-            self.message("no preview: it needs a terminal with 256 colours or more")
+        if self.preview and self._no_preview:
+            self.message(f"no preview: {self._no_preview}")
         if self._animated:
             from netlab.cli._live import View
 
-            pictures = RunDir(self.log.parent).samples if self.log and self._shows_colours else None
-            samples = pictures if self.preview else None
+            shown = self.preview and not self._no_preview
+            samples = RunDir(self.log.parent).samples if shown and self.log else None
             self.view = View(self.console, facts, self.pace, lambda: self.stop.asked, samples)
             self._show()
 
@@ -147,9 +147,11 @@ class TerminalReport:
         return console.is_terminal and not console.is_dumb_terminal and not console.is_jupyter
 
     @property
-    def _shows_colours(self) -> bool:
-        enough = self.console.color_system in ("256", "truecolor", "windows")
-        return self._animated and enough and not self.console.no_color
+    def _no_preview(self) -> str:
+        """Why no sample can be shown here; empty if one can."""
+        if not self._animated or self.console.color_system not in ("256", "truecolor", "windows"):
+            return "it needs a terminal with 256 colours or more"
+        return "NO_COLOR is set" if self.console.no_color else ""
 
     def _say(self, text: str, shown: str) -> None:
         """Put `text` into the log, and `shown` on the screen."""
