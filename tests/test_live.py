@@ -279,9 +279,17 @@ def test_a_pipe_gets_a_line_an_epoch_and_no_control_characters(tmp_path: Path) -
     )
     assert epochs[3].split("  ")[3] == "mIoU 0.8000 *"
     assert len(epochs) == 4
+    assert "4 epochs of 10 batches of 10 on cpu" in said
     assert "about 2 min at 3 images/s" in said
     assert "no preview: it needs a terminal" in said
     assert (tmp_path / "log.txt").read_text().splitlines() == lines
+
+
+def test_one_epoch_is_not_called_epochs() -> None:
+    console = Console(file=io.StringIO(), width=100, force_terminal=False)
+    with TerminalReport(None, console=console) as report:
+        report.plan(FACTS | {"epochs": 1, "batches": 1})
+    assert "1 epoch of 1 batch of 10 on cpu" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("how", ["dumb", "notebook", "pipe with FORCE_COLOR"])

@@ -189,7 +189,7 @@ def test_a_finished_or_early_stopped_run_can_be_extended(tmp_path: Path) -> None
     assert done < 9
     train(TrainConfig(**{**config.to_dict(), "epochs": 20}), run, resume=True)
     assert len(rows_of(run)) > done
-    with pytest.raises(UsageError, match="epochs are done already"):
+    with pytest.raises(UsageError, match="epochs done already"):
         train(TrainConfig(**{**config.to_dict(), "epochs": 1}), run, resume=True)
 
 

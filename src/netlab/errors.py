@@ -74,6 +74,16 @@ def out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(s in str(error).lower() for s in _NO_MEMORY)
 
 
+def counted(count: int, what: str) -> str:
+    """A number with its noun, for a message.
+
+    >>> counted(1, "epoch"), counted(2, "epoch"), counted(3, "batch")
+    ('1 epoch', '2 epochs', '3 batches')
+    """
+    ending = "" if count == 1 else "es" if what.endswith("tch") else "s"
+    return f"{count} {what}{ending}"
+
+
 def listing(names: Sequence[str], limit: int = 5) -> str:
     """Join names for a message, at most `limit` of them, with a count of the rest.
 

@@ -16,6 +16,7 @@ from rich.text import Text
 from netlab.cli._pace import Pace
 from netlab.cli._signals import StopSignal
 from netlab.cli._text import clean, duration
+from netlab.errors import counted
 from netlab.rundir import SCORES, RunDir
 
 if TYPE_CHECKING:
@@ -87,8 +88,8 @@ class TerminalReport:
             f"{facts['data']}: {facts['train']:,} to train, {facts['val']:,} to validate"
         )
         self.message(
-            f"{facts['epochs']} epochs of {facts['batches']} batches of {facts['batch_size']} "
-            f"on {facts['machine']}"
+            f"{counted(facts['epochs'], 'epoch')} of {counted(facts['batches'], 'batch')} "
+            f"of {facts['batch_size']} on {facts['machine']}"
         )
         if facts["first_epoch"] >= facts["epochs"]:
             self.message("all epochs are done; more with --epochs N")

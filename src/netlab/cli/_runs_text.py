@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 
 from netlab.cli._text import clean, duration, mebibytes
 from netlab.config import MACHINE_FIELDS
-from netlab.errors import NetlabError
+from netlab.errors import NetlabError, counted
 from netlab.rundir import SCORES
 from netlab.runs import Row, RunSummary
 from netlab.settings import Layer, flat, merge, recipe
@@ -61,7 +61,7 @@ def details(
     if rows:
         lines += ["", *_epochs(rows)]
     total = mebibytes(sum(size for _, size in sizes))
-    lines += ["", f"{len(sizes)} files, {total}"]
+    lines += ["", f"{counted(len(sizes), 'file')}, {total}"]
     return lines + [f"  {mebibytes(size):>10}  {clean(name)}" for name, size in sizes]
 
 

@@ -11,7 +11,7 @@ import typer
 from netlab.cli._flags import Debug, Json
 from netlab.cli._runs_text import details, table
 from netlab.cli._text import mebibytes
-from netlab.errors import UsageError
+from netlab.errors import UsageError, counted
 from netlab.rundir import finite
 from netlab.runfiles import check_removable, files, remove
 from netlab.runs import RunSummary, find_folder, list_runs, rows, summarise
@@ -88,7 +88,7 @@ def rm(
         for folder in found.values():
             sizes = files(folder)
             total = mebibytes(sum(size for _, size in sizes))
-            print(f"{folder.path}: {len(sizes)} files, {total}", file=sys.stderr)
+            print(f"{folder.path}: {counted(len(sizes), 'file')}, {total}", file=sys.stderr)
         if not typer.confirm("Remove for good?", err=True):
             print("nothing removed", file=sys.stderr)
             return
@@ -97,7 +97,7 @@ def rm(
         count, size = remove(folder)
         removed.append({"run": str(folder.path), "files": count, "bytes": size})
         if not (json_ or context.obj.json):
-            print(f"removed {folder.path}: {count} files, {mebibytes(size)}")
+            print(f"removed {folder.path}: {counted(count, 'file')}, {mebibytes(size)}")
     if json_ or context.obj.json:
         print(json.dumps(removed, ensure_ascii=False))
 

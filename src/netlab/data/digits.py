@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from netlab.data._contract import DataRequest, LabelledSet, Split, Target
 from netlab.data._random import uniforms
+from netlab.errors import counted
 from netlab.registry import register
 
 SIZES: dict[Split, int] = {"train": 6000, "val": 600, "test": 1000}
@@ -91,7 +92,7 @@ class Digits:
         keys = [(part, index) for part in parts for index in range(SIZES[part])][: request.limit]
         labels = np.array([index % len(CLASSES) for _, index in keys])
         if len(keys) * request.image_size**2 > _WORTH_A_NOTE:
-            request.note(f"drawing {len(keys)} pictures")
+            request.note(f"drawing {counted(len(keys), 'picture')}")
         styles = [
             _styles(request.seed, part, np.array([i for p, i in keys if p == part], np.int64))
             for part in parts

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
 from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
+from netlab.errors import counted
 from netlab.registry import register
 
 SIZES = {"train": 512, "val": 64, "test": 128}
@@ -49,7 +50,7 @@ class Synthetic:
         keys = [(part, index) for part in parts for index in range(SIZES[part])][: request.limit]
         size = request.image_size
         if len(keys) * size**2 > _WORTH_A_NOTE:
-            request.note(f"drawing {len(keys)} pictures")
+            request.note(f"drawing {counted(len(keys), 'picture')}")
         images = np.empty((len(keys), size, size, 3), np.uint8)
         masks = np.empty((len(keys), size, size), np.uint8)
         for place, (part, index) in enumerate(keys):

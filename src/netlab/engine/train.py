@@ -25,7 +25,7 @@ from netlab.engine.report import write_training_page
 from netlab.engine.saves import Saves, failure_noted
 from netlab.engine.state import Progress, State, new_state
 from netlab.engine.weights import describe, save_weights
-from netlab.errors import DataError, Interrupted, UsageError, out_of_memory
+from netlab.errors import DataError, Interrupted, UsageError, counted, out_of_memory
 from netlab.figures.curves import training_curves
 from netlab.figures.png import save_png
 from netlab.rundir import RunDir, create_run, remove_parts, write_rows, write_text
@@ -265,7 +265,7 @@ def _check_resumed(trainer: Trainer, state: State, run: RunDir, *, allow_changes
     progress = state.progress
     if trainer.config.epochs < progress.epoch:
         raise UsageError(
-            f"{run.path}: {progress.epoch} epochs are done already; "
+            f"{run.path}: {counted(progress.epoch, 'epoch')} done already; "
             f"--epochs {trainer.config.epochs} would take some back"
         )
     found = fingerprint(trainer.train, trainer.val)

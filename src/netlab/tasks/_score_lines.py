@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from netlab.errors import counted
 from netlab.figures.html.table import ScoreRow, score
 from netlab.tasks._measures import Measure
 
@@ -33,6 +34,6 @@ def score_lines(
 def count_line(result: Mapping[str, Any]) -> str:
     """How many pictures were scored, and how fast."""
     return (
-        f"{result['count']} pictures of {result['split']}, {result['dropped']} dropped, "
+        f"{counted(result['count'], 'picture')} of {result['split']}, {result['dropped']} dropped, "
         f"{result['images_per_second']:.0f} images/s"
     )
