@@ -52,7 +52,7 @@ def server() -> Iterator[Server]:
 
 
 def new_run(path: Path) -> RunDir:
-    return create_run(path.parent, "x", path)
+    return create_run(path.parent, "x", "", path)
 
 
 @pytest.mark.parametrize("arch", ["unet", "vae", "classifier"])

@@ -317,7 +317,7 @@ def test_the_real_tensorboard_reads_it_back(tmp_path: Path) -> None:
 
 
 def test_numbers_that_are_not_finite_are_null_wherever_they_stand(tmp_path: Path) -> None:
-    run = create_run(tmp_path, "x", tmp_path / "run")
+    run = create_run(tmp_path, "x", "", tmp_path / "run")
     rows = [{"epoch": 1, "val_iou_pet": float("nan")}]
     state: Any = SimpleNamespace(
         progress=SimpleNamespace(epoch=1, batch=0, step=3, best_epoch=1, rows=rows)

@@ -18,7 +18,7 @@ from netlab.engine.train import train
 from netlab.errors import Interrupted, UsageError, WorkFailed
 from netlab.rundir import RunDir, find_run, is_locked, locked, write_text
 from netlab.runs import RunSummary, list_runs, rows, summarise
-from tests.conftest import tiny_config, tiny_labelled
+from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 
 
 def called(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -189,6 +189,30 @@ def test_a_folder_killed_before_its_settings_were_written_is_listed(tmp_path: Pa
     assert (summary.name, summary.state, summary.epoch) == ("run", "failed", 0)
     assert summary.faults == ("config.yaml: missing",)
     assert list_runs(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("moment", ["lock", "log"])
+def test_stopped_before_the_first_batch_it_is_a_run_to_go_on_with(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    words = ["train", "unet", *TINY_FLAGS, "--epochs", "1", "--runs-dir", tmp_path]
+    with monkeypatch.context() as patch:
+        place = "cli._report.TerminalReport.log_to" if moment == "log" else "rundir._lock"
+        patch.setattr(f"netlab.{place}", stop)
+        code, out, err = called(capsys, *words)
+    assert (code, out) == (130, "")
+    assert err.splitlines()[-1] == "netlab: stopped"
+    (summary,) = list_runs(tmp_path)
+    assert (summary.state, summary.epochs, summary.faults) == ("interrupted", 1, ())
+    code, _, err = called(capsys, "train", "--resume", "last", "--runs-dir", tmp_path)
+    assert code == 0, err
+    assert list_runs(tmp_path)[0].state == "done"
 
 
 LONG = "20300102-030405-unet-pets-maxpool-transpose-ce+dice"

@@ -34,7 +34,7 @@ from tests.conftest import tiny_config
 
 
 def fit(path: Path, config: TrainConfig, **more: Any) -> RunDir:
-    run = RunDir(path) if path.exists() else create_run(path.parent, "x", path)
+    run = RunDir(path) if path.exists() else create_run(path.parent, "x", "", path)
     train(config, run, **more)
     return run
 
@@ -149,8 +149,7 @@ def test_resume_is_exact_for_other_settings(tmp_path: Path, changes: dict[str, o
 
 def test_a_folder_without_a_state_starts_again_from_its_config(tmp_path: Path) -> None:
     config = settle(tiny_config())[0]
-    run = create_run(tmp_path, "x", tmp_path / "run")
-    write_text(run.config, config.to_yaml())
+    run = create_run(tmp_path, "x", config.to_yaml(), tmp_path / "run")
     train(config, run, resume=True)
     assert_equal_runs(fit(tmp_path / "other", config), run)
 
@@ -322,7 +321,7 @@ def test_the_public_functions_work_together(tmp_path: Path) -> None:
 
 def test_new_run_folders_never_meet(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
-        runs = list(pool.map(lambda _: create_run(tmp_path, "same").path, range(24)))
+        runs = list(pool.map(lambda _: create_run(tmp_path, "same", "").path, range(24)))
     assert len(set(runs)) == 24
 
 
@@ -496,8 +495,7 @@ def test_last_run_is_the_newest(tmp_path: Path) -> None:
     import os
 
     for age, name in ((10, "20300101-000000-old"), (5, "mine"), (7, "20990101-000000-b")):
-        run = create_run(tmp_path, name, tmp_path / name)
-        write_text(run.config, "{}")
+        run = create_run(tmp_path, name, "{}", tmp_path / name)
         os.utime(run.config, (1000 - age, 1000 - age))
     assert find_run("last", tmp_path).path.name == "mine"
     assert find_run("20300101-000000-old", tmp_path).path.name == "20300101-000000-old"
@@ -508,12 +506,11 @@ def test_last_run_is_the_newest(tmp_path: Path) -> None:
 
 
 def test_names_of_runs_and_outputs_never_collide(tmp_path: Path) -> None:
-    a, b = create_run(tmp_path, "../x y"), create_run(tmp_path, "../x y")
+    a, b = (create_run(tmp_path, "../x y", "x") for _ in range(2))
     assert a.path != b.path
     assert a.path.parent == b.path.parent == tmp_path
-    write_text(a.config, "x")
     with pytest.raises(UsageError, match="exists already"):
-        create_run(tmp_path, "z", a.path)
+        create_run(tmp_path, "z", "", a.path)
     taken = tmp_path / "out.png"
     taken.touch()
     assert free_path(taken).name == "out-2.png"

@@ -120,28 +120,21 @@ class RunDir:
         return self.path / ".lock"
 
 
-def create_run(runs_dir: Path, name: str, run_dir: Path | None = None) -> RunDir:
-    """Make a new, empty run folder: `run_dir`, or `runs_dir/YYYYMMDD-HHMMSS-NAME`.
+def create_run(runs_dir: Path, name: str, config: str, run_dir: Path | None = None) -> RunDir:
+    """Make a new run folder with its settings: `run_dir`, or `runs_dir/YYYYMMDD-HHMMSS-NAME`.
+
+    Args:
+        runs_dir, name: where and what it is called.
+        config: text of `config.yaml`, without which the folder would be no run.
+        run_dir: the folder itself, instead of one in `runs_dir`.
 
     Raises:
         UsageError: the given folder exists and is not empty, or cannot be made.
+        WorkFailed: the settings cannot be written.
     """
-    if run_dir is not None:
-        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-            raise UsageError(
-                f"{run_dir} exists already: choose another --run-dir, or go on with "
-                f"netlab train --resume {run_dir}"
-            )
-        _make(run_dir)
-        return RunDir(run_dir)
-    safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "run"
-    stem = stamped(safe)
-    for number in range(1, 1000):
-        path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
-        with contextlib.suppress(FileExistsError):
-            _make(path, new=True)
-            return RunDir(path)
-    raise UsageError(f"{runs_dir}: too many runs named {stem}")
+    run = RunDir(_new_folder(runs_dir, name, run_dir))
+    write_text(run.config, config)
+    return run
 
 
 def stamped(name: str) -> str:
@@ -319,6 +312,25 @@ def cache_dir() -> Path | None:
     with contextlib.suppress(RuntimeError):
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "netlab"
+
+
+def _new_folder(runs_dir: Path, name: str, run_dir: Path | None) -> Path:
+    if run_dir is not None:
+        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+            raise UsageError(
+                f"{run_dir} exists already: choose another --run-dir, or go on with "
+                f"netlab train --resume {run_dir}"
+            )
+        _make(run_dir)
+        return run_dir
+    safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "run"
+    stem = stamped(safe)
+    for number in range(1, 1000):
+        path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
+        with contextlib.suppress(FileExistsError):
+            _make(path, new=True)
+            return path
+    raise UsageError(f"{runs_dir}: too many runs named {stem}")
 
 
 def _make(path: Path, *, new: bool = False) -> None:

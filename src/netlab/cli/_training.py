@@ -61,14 +61,14 @@ def train_run(
         )
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
         trainer, state = prepare(*settle(config), report, stop)
+        held.enter_context(stop)  # from here on there is something to go on with
         if isinstance(where, NewRun):
-            name = where.name or _name(config)
-            run = create_run(where.runs_dir, name, where.run_dir)
+            name, text = where.name or _name(config), trainer.config.to_yaml()
+            run = create_run(where.runs_dir, name, text, where.run_dir)
             held.enter_context(run.locked())
         assert run is not None
         report.message(f"run folder {run.path}")
         report.log_to(run.log)
-        held.enter_context(stop)
         how: dict[str, Any] = {"resume": run is where, "allow_changes": allow_changes}
         best = fit(trainer, state, run, command=_command(), **how)
         report.message(f"best epoch {best['epoch']}: {run.best}")

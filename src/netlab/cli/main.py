@@ -21,6 +21,8 @@ from netlab.cli.swap_label import swap_label
 from netlab.cli.train import train
 from netlab.errors import ExitCode, NetlabError, out_of_memory
 
+_STOPPED = "stopped"
+
 app = typer.Typer(
     name="netlab",
     help="A lab for small encoder-decoder networks: train, score and use them.",
@@ -66,10 +68,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(words, standalone_mode=False)
+        if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt
+            _say(_STOPPED, code)
     except Exception as error:
         code = explain(error, debug="--debug" in words)
     except KeyboardInterrupt:
-        code = _say("interrupted", ExitCode.INTERRUPTED)
+        code = _say(_STOPPED, ExitCode.INTERRUPTED)
     sys.stderr.flush()
     try:
         sys.stdout.flush()
@@ -83,7 +87,7 @@ def explain(error: Exception, *, debug: bool) -> int:
     if isinstance(error, BrokenPipeError):
         return _closed_pipe()
     if isinstance(error, typer.Abort):
-        return _say("interrupted", ExitCode.INTERRUPTED)
+        return _say(_STOPPED, ExitCode.INTERRUPTED)
     if debug:
         import traceback
 

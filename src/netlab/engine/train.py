@@ -197,7 +197,8 @@ def train(
     config, machine = settle(config)
     trainer, state = prepare(config, machine, report, stopped)
     if not isinstance(run, RunDir):
-        run = RunDir(Path(run)) if resume else create_run(Path(), "", Path(run))
+        path = Path(run)
+        run = RunDir(path) if resume else create_run(Path(), "", trainer.config.to_yaml(), path)
     how: dict[str, Any] = {"resume": resume, "allow_changes": allow_changes}
     with run.locked():
         return fit(trainer, state, run, command=command, **how)
