@@ -38,6 +38,9 @@ def made(folder: Path, **progress: Any) -> RunDir:
     state = {"epoch": 2, "best": 0.6, "best_epoch": 1, "stale": 1, "seconds": 90.0} | progress
     write_text(run.progress, json.dumps(state))
     write_text(run.metrics, "epoch,train_loss,val_loss,val_miou\n1,1.0,0.9,0.6\n2,0.8,,0.5\n")
+    about = {"format": 1, "metrics": {"val_loss": 0.9, "val_miou": 0.6}}
+    header = json.dumps({"__metadata__": {"netlab": json.dumps(about)}}).encode()
+    run.best.write_bytes(len(header).to_bytes(8, "little") + header)
     return run
 
 
@@ -142,6 +145,8 @@ def test_looking_at_a_lock_keeps_nobody_out_and_makes_nothing(tmp_path: Path) ->
         ("metrics.csv", b"epoch,val_loss\n1\n1,2,3\n", "metrics.csv: a row of another length"),
         ("metrics.csv", b'epoch\n"1', "metrics.csv: no table"),
         ("failed.txt", b"\xff", "failed.txt: cannot be read"),
+        ("best.safetensors", None, "best.safetensors: missing"),
+        ("best.safetensors", b"\x40" + bytes(7) + b"{", "best.safetensors: not a safetensors file"),
     ],
 )
 def test_damage_is_listed_and_no_error(
@@ -178,6 +183,31 @@ def test_what_is_whole_of_a_damaged_folder_is_still_told(tmp_path: Path) -> None
     run.config.write_text("arch: unet\nepochs: 9\nspeed: 3\n")
     assert summarise(run).config == {"arch": "unet", "epochs": 9}
     assert summarise(run).state == "interrupted"
+
+
+def test_the_weights_tell_which_score_is_the_best_of_a_damaged_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made(tmp_path / "run")
+    for damage in ("", "epoch,\n1,2\n", 'epoch\n"1'):
+        run.metrics.write_text(damage)
+        assert "2/5  mIoU 0.6000" in called(capsys, "runs", "--runs-dir", tmp_path)[1]
+    run.best.unlink()
+    assert "2/5  best 0.6000" in called(capsys, "runs", "--runs-dir", tmp_path)[1]
+
+
+def test_weights_that_were_lost_are_not_said_to_come(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made(tmp_path / "run")
+    run.best.unlink()
+    run.last.touch()
+    code, _, err = called(capsys, "info", "run", "--runs-dir", tmp_path)
+    assert (code, err) == (2, f"netlab: {run.best}: missing, after 2 epochs; there is {run.last}\n")
+    run.progress.unlink()
+    run.metrics.unlink()
+    err = called(capsys, "info", "run", "--runs-dir", tmp_path)[2]
+    assert "the first epoch has not ended" in err
 
 
 def test_a_folder_killed_before_its_settings_were_written_is_listed(tmp_path: Path) -> None:
@@ -304,7 +334,7 @@ def test_rm_removes_the_folder_and_says_how_much(
     assert run.config.exists()
     code, out, _ = called(capsys, "runs", "rm", "run", "--yes", "--json", *where)
     assert code == 0
-    assert json.loads(out) == [{"run": str(run.path), "files": 5, "bytes": size}]
+    assert json.loads(out) == [{"run": str(run.path), "files": 6, "bytes": size}]
     assert not run.path.exists()
     assert (outside / "kept").read_text() == "kept"
 
@@ -313,7 +343,7 @@ def test_rm_removes_the_folder_and_says_how_much(
 def test_rm_asks_on_a_terminal(tmp_path: Path, answer: str) -> None:
     run = made(tmp_path / "runs" / "run")
     shown = on_terminal(["runs", "rm", "last"], tmp_path, 80, answer.encode() + b"\n")
-    assert "runs/run: 4 files" in shown
+    assert "runs/run: 5 files" in shown
     assert "[y/N]" in shown
     assert run.path.exists() == (answer == "n")
     assert ("removed runs/run" in shown) == (answer == "y")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netlab.config import TrainConfig
-from netlab.errors import ConfigError, UsageError
+from netlab.errors import ConfigError, UsageError, WeightsError, counted
+from netlab.header import read_header
 from netlab.rundir import SCORES, STAMP, RunDir, age, find_run, is_locked
 from netlab.settings import Layer, merge, read_config_file
 
@@ -34,7 +35,7 @@ class RunSummary:
     epochs: int
     """Epochs that were asked for; 0 if the settings cannot be read."""
     best_name: str
-    """Column of metrics.csv that `best` is of; empty before the first epoch has ended."""
+    """Column of metrics.csv that `best` is of; empty before the first epoch, or if none tells."""
     best: float | None
     seconds: float
     """Time spent training, up to the last save."""
@@ -57,7 +58,8 @@ def summarise(run: RunDir) -> RunSummary:
     finished = progress.get("epoch", len(found))
     if finished and not run.metrics.is_file():
         faults.append("metrics.csv: missing")
-    best_name, best, best_epoch = _best(found, progress)
+    scores = _weights(run, faults) if finished else {}
+    best_name, best, best_epoch = _best(found, progress, scores)
     failure = _text(run.failure, faults).strip()
     epochs = config.get("epochs", 0)
     enough = 0 < epochs <= finished or 0 < config.get("early_stop", 0) <= progress.get("stale", 0)
@@ -108,6 +110,14 @@ def find_folder(which: str, runs_dir: Path) -> RunDir:
         if which != "last" and is_run(path):
             return RunDir(path)
     return find_run(which, runs_dir)
+
+
+def no_weights(run: RunDir) -> str:
+    """Why a run has no `best.safetensors`, for a message."""
+    if not (finished := summarise(run).epoch):
+        return f"{run.path}: no weights yet; the first epoch has not ended"
+    other = f"; there is {run.last}" if run.last.is_file() else ""
+    return f"{run.best}: missing, after {counted(finished, 'epoch')}{other}"
 
 
 def is_run(path: Path) -> bool:
@@ -169,11 +179,28 @@ def _progress(run: RunDir, faults: list[str]) -> dict[str, Any]:
         return {}
 
 
-def _best(found: Sequence[Row], progress: Mapping[str, Any]) -> tuple[str, float | None, int]:
-    """Column, value and epoch of the best row: as state.json says, or by the rows themselves."""
-    if not found:
-        return "", progress.get("best"), progress.get("best_epoch", 0)
-    name = next((name for name in SCORES if name in found[0]), "val_loss")
+def _weights(run: RunDir, faults: list[str]) -> dict[str, Any]:
+    """The scores in the header of the best weights, which are there once an epoch has ended."""
+    if not run.best.is_file():
+        faults.append(f"{run.best.name}: missing")
+        return {}
+    try:
+        scores = read_header(run.best).about.get("metrics")
+    except WeightsError as error:
+        faults.append(f"{run.best.name}: {str(error).removeprefix(f'{run.best}: ')}")
+        return {}
+    return scores if isinstance(scores, dict) else {}
+
+
+def _best(
+    found: Sequence[Row], progress: Mapping[str, Any], scores: Mapping[str, Any]
+) -> tuple[str, float | None, int]:
+    """Column, value and epoch of the best row: as state.json says, or by the rows themselves.
+
+    Which column that is, the weights tell as well, should metrics.csv be damaged.
+    """
+    columns = {*scores, *(found[0] if found else ())}
+    name = next((name for name in (*SCORES, "val_loss") if name in columns), "")
     if progress.get("best") is not None:
         return name, progress["best"], progress["best_epoch"]
     numbers = [(value, i) for i, row in enumerate(found, 1) if (value := row.get(name)) is not None]

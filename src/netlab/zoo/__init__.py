@@ -9,6 +9,7 @@ from netlab import registry
 from netlab.errors import UsageError, WeightsError
 from netlab.header import read_header
 from netlab.rundir import RunDir, find_run
+from netlab.runs import no_weights
 
 DEFAULT = "unet-pets"
 """The weights that predict-mask and eval use unless told otherwise."""
@@ -29,7 +30,7 @@ def find_weights(which: str | None, runs_dir: Path) -> Path:
 
     Raises:
         UsageError: nothing of that name; the message lists the bundled ones.
-        WeightsError: a run without weights yet.
+        WeightsError: a run without weights.
     """
     known = bundled()
     if which is None:
@@ -42,7 +43,7 @@ def find_weights(which: str | None, runs_dir: Path) -> Path:
     if which == "last" or (path / "config.yaml").is_file() or (runs_dir / which).is_dir():
         run = find_run(which, runs_dir)
         if not run.best.is_file():
-            raise WeightsError(f"{run.path}: no weights yet; the first epoch has not ended")
+            raise WeightsError(no_weights(run))
         return run.best
     if path.suffix or path.parent != Path():
         raise UsageError(f"{which}: no such weights file or run folder")
