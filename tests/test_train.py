@@ -519,6 +519,28 @@ def test_names_of_runs_and_outputs_never_collide(tmp_path: Path) -> None:
     assert output_path(taken, taken, overwrite=True) == taken
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("日本語", "日本語"),
+        ("mein lauf e\u0301", "mein-lauf-é"),
+        ("हिन्दी", "हिन्दी"),
+        ("../../etc/passwd", "etc-passwd"),
+        ("a\\b:c|d?\x00\n\u202e\udc80e", "a-b-c-d-e"),
+        (".hidden.", "hidden"),
+        ("🙂", "run"),
+        ("é" * 300, "é" * 50),
+        ("a" + "語" * 300, "a" + "語" * 33),
+    ],
+)
+def test_a_run_s_name_keeps_all_scripts_and_nothing_dangerous(
+    tmp_path: Path, name: str, expected: str
+) -> None:
+    run = create_run(tmp_path / "runs", name, "")
+    assert run.path.parent == tmp_path / "runs"
+    assert run.name[len("20260101-000000-") :] == expected
+
+
 def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "file"
     write_text(path, "older")

@@ -10,6 +10,7 @@ import re
 import sys
 import tempfile
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ STAMP = "%Y%m%d-%H%M%S"
 SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
 """Columns of metrics.csv of which more is better, and their names, in the order in which a run is
 judged by them; without any, by `val_loss`."""
+_LONGEST_NAME = 100  # bytes
 _TRIES, _LOOK = 5, 0.02  # seconds; far longer than a look at the lock takes
 
 
@@ -135,6 +137,21 @@ def create_run(runs_dir: Path, name: str, config: str, run_dir: Path | None = No
     run = RunDir(_new_folder(runs_dir, name, run_dir))
     write_text(run.config, config)
     return run
+
+
+def safe_name(name: str) -> str:
+    """A name as it stands in a folder's name: letters and digits of any script, and `._+-`.
+
+    Behind a date it is a file name on all systems: without separators, control characters and what
+    is invisible, composed (NFC), and of at most 100 bytes.
+
+    >>> safe_name("../mein Lauf é"), safe_name("日本語"), safe_name("???")
+    ('mein-Lauf-é', '日本語', 'run')
+    """
+    kept = "".join(c if _in_names(c) else " " for c in unicodedata.normalize("NFC", name))
+    text = re.sub(" +", "-", kept).strip("-.")
+    how: tuple[str, str] = sys.getfilesystemencoding(), "ignore"
+    return text.encode(*how)[:_LONGEST_NAME].decode(*how).strip("-.") or "run"
 
 
 def stamped(name: str) -> str:
@@ -314,6 +331,10 @@ def cache_dir() -> Path | None:
     return Path(base) / "netlab"
 
 
+def _in_names(char: str) -> bool:
+    return char in "._+-" or unicodedata.category(char)[0] in "LMN"
+
+
 def _new_folder(runs_dir: Path, name: str, run_dir: Path | None) -> Path:
     if run_dir is not None:
         if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
@@ -323,8 +344,7 @@ def _new_folder(runs_dir: Path, name: str, run_dir: Path | None) -> Path:
             )
         _make(run_dir)
         return run_dir
-    safe = re.sub(r"[^A-Za-z0-9._+-]+", "-", name).strip("-.") or "run"
-    stem = stamped(safe)
+    stem = stamped(safe_name(name))
     for number in range(1, 1000):
         path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
         with contextlib.suppress(FileExistsError):
