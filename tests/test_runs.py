@@ -17,7 +17,8 @@ from netlab.engine.loop import Trainer
 from netlab.engine.train import train
 from netlab.errors import Interrupted, UsageError, WorkFailed
 from netlab.rundir import RunDir, find_run, is_locked, locked, write_text
-from netlab.runs import RunSummary, list_runs, rows, summarise
+from netlab.runs import RunSummary, find_folder, list_runs, rows, summarise
+from netlab.zoo import find_weights
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 
 
@@ -243,6 +244,30 @@ def test_stopped_before_the_first_batch_it_is_a_run_to_go_on_with(
     code, _, err = called(capsys, "train", "--resume", "last", "--runs-dir", tmp_path)
     assert code == 0, err
     assert list_runs(tmp_path)[0].state == "done"
+
+
+def test_a_run_is_called_by_its_name_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    one = made(runs / "20260101-000000-v1").path
+    assert find_run("v1", runs).path == find_weights("v1", runs).parent == one
+    other = made(runs / "20260102-000000-v1").path
+    made(runs / "20260103-000000-unet-v1")
+    made(runs / "20260103-000000-e\u0301")
+    assert find_weights("é", runs).parent == find_run("e\u0301", runs).path
+    assert find_run("é", runs).name.endswith("-e\u0301"), "as a file system may have taken it apart"
+    assert find_run(one.name, runs).path == one
+    said = f"v1: several runs are called so, give the whole name: {other.name}, {one.name}"
+    for find in (find_run, find_weights, find_folder):
+        with pytest.raises(UsageError, match=said):
+            find("v1", runs)
+        with pytest.raises(UsageError, match=r"id you mean '?unet-v1"):
+            find("unet-v2", runs)
+        with pytest.raises(UsageError):
+            find("", runs)
+    assert "several" in refused(capsys, runs, "v1")
+    assert called(capsys, "runs", "show", "unet-v1", "--runs-dir", runs)[0] == 0
 
 
 LONG = "20300102-030405-unet-pets-maxpool-transpose-ce+dice"

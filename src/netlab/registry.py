@@ -11,7 +11,7 @@ import difflib
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -144,9 +144,9 @@ def check(kind: str, name: str) -> None:
         raise UnknownComponent(unknown(kind, name, names(kind)))
 
 
-def unknown(what: str, name: str, known: list[str]) -> str:
-    """The one-line message for a name that is not known."""
-    near = difflib.get_close_matches(name, known, n=1)
+def unknown(what: str, name: str, known: list[str], more: Iterable[str] = ()) -> str:
+    """The one-line message for a name that is not known; `more` may be meant, but is not listed."""
+    near = difflib.get_close_matches(name, [*known, *more], n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"unknown {what} '{name}'.{hint} Known: {', '.join(known)}."
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import difflib
 import errno
 import io
 import math
@@ -16,13 +17,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from netlab.errors import UsageError, WorkFailed
+from netlab.errors import UsageError, WorkFailed, listing
 
 STAMP = "%Y%m%d-%H%M%S"
 """The date at the start of a run folder's name, as `time.strftime` writes it."""
 SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
 """Columns of metrics.csv of which more is better, and their names, in the order in which a run is
 judged by them; without any, by `val_loss`."""
+_DATE = re.compile(r"^\d{8}-\d{6}-(?=.)")
 _LONGEST_NAME = 100  # bytes
 _TRIES, _LOOK = 5, 0.02  # seconds; far longer than a look at the lock takes
 
@@ -148,7 +150,7 @@ def safe_name(name: str) -> str:
     >>> safe_name("../mein Lauf é"), safe_name("日本語"), safe_name("???")
     ('mein-Lauf-é', '日本語', 'run')
     """
-    kept = "".join(c if _in_names(c) else " " for c in unicodedata.normalize("NFC", name))
+    kept = "".join(c if _in_names(c) else " " for c in _composed(name))
     text = re.sub(" +", "-", kept).strip("-.")
     how: tuple[str, str] = sys.getfilesystemencoding(), "ignore"
     return text.encode(*how)[:_LONGEST_NAME].decode(*how).strip("-.") or "run"
@@ -160,10 +162,11 @@ def stamped(name: str) -> str:
 
 
 def find_run(which: str, runs_dir: Path) -> RunDir:
-    """The run folder that `which` names: a path, a name inside `runs_dir`, or `last`.
+    """The run folder that `which` names: a path, a name in `runs_dir`, its part behind the date,
+    or `last`.
 
     Raises:
-        UsageError: there is no such run.
+        UsageError: there is no such run, or several are called so.
     """
     if which == "last":
         runs = [p for p in runs_dir.glob("*/config.yaml") if p.is_file()]
@@ -173,7 +176,35 @@ def find_run(which: str, runs_dir: Path) -> RunDir:
     for path in (Path(which), runs_dir / which):
         if (path / "config.yaml").is_file():
             return RunDir(path)
-    raise UsageError(f"{which} is no run folder (no config.yaml in it); runs are in {runs_dir}")
+    found = runs_called(which, runs_dir)
+    if len(found) == 1:
+        return RunDir(found[0])
+    if found:
+        names = listing([path.name for path in reversed(found)], limit=3)
+        raise UsageError(f"{which}: several runs are called so, give the whole name: {names}")
+    near = difflib.get_close_matches(which, names_of_runs(runs_dir), n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise UsageError(
+        f"{which} is no run folder (no config.yaml in it); runs are in {runs_dir}{hint}"
+    )
+
+
+def runs_called(name: str, runs_dir: Path) -> list[Path]:
+    """The run folders that are called so; see `names_of_runs`."""
+    return names_of_runs(runs_dir).get(_composed(name), [])
+
+
+def names_of_runs(runs_dir: Path) -> dict[str, list[Path]]:
+    """What runs are called, and the folders that are called so, the oldest first.
+
+    A run is called by its whole name and, for short, by the part behind the date.
+    """
+    called: dict[str, list[Path]] = {}
+    for folder in sorted(path.parent for path in runs_dir.glob("*/config.yaml")):
+        name = _composed(folder.name)
+        for word in dict.fromkeys((name, _DATE.sub("", name))):
+            called.setdefault(word, []).append(folder)
+    return called
 
 
 def age(folder: Path) -> tuple[int, str]:
@@ -329,6 +360,10 @@ def cache_dir() -> Path | None:
     with contextlib.suppress(RuntimeError):
         base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(base) / "netlab"
+
+
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)  # some file systems take names apart
 
 
 def _in_names(char: str) -> bool:

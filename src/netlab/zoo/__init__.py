@@ -8,7 +8,7 @@ from pathlib import Path
 from netlab import registry
 from netlab.errors import UsageError, WeightsError
 from netlab.header import read_header
-from netlab.rundir import RunDir, find_run
+from netlab.rundir import RunDir, find_run, names_of_runs, runs_called
 from netlab.runs import no_weights
 
 DEFAULT = "unet-pets"
@@ -24,8 +24,8 @@ def find_weights(which: str | None, runs_dir: Path) -> Path:
     """The file that a name stands for.
 
     Args:
-        which: a file, a run folder (its best weights), `last`, a bundled name, or None for the
-            default bundled weights.
+        which: a file, a run folder or what it is called (its best weights), `last`, a bundled
+            name, or None for the default bundled weights.
         runs_dir: where run folders are looked for.
 
     Raises:
@@ -40,14 +40,16 @@ def find_weights(which: str | None, runs_dir: Path) -> Path:
     path = Path(which)
     if path.is_file():
         return path
-    if which == "last" or (path / "config.yaml").is_file() or (runs_dir / which).is_dir():
+    is_folder = (path / "config.yaml").is_file() or (runs_dir / which).is_dir()
+    if which == "last" or is_folder or runs_called(which, runs_dir):
         run = find_run(which, runs_dir)
         if not run.best.is_file():
             raise WeightsError(no_weights(run))
         return run.best
     if path.suffix or path.parent != Path():
         raise UsageError(f"{which}: no such weights file or run folder")
-    raise UsageError(registry.unknown("weights", which, [*known, "last"]))
+    names = names_of_runs(runs_dir)
+    raise UsageError(registry.unknown("weights", which, [*known, "last"], names))
 
 
 def run_of(weights: Path) -> RunDir | None:
