@@ -232,7 +232,7 @@ def test_stopped_before_the_first_batch_it_is_a_run_to_go_on_with(
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
 
-    words = ["train", "unet", *TINY_FLAGS, "--epochs", "1", "--runs-dir", tmp_path]
+    words = ["train", "unet", *TINY_FLAGS, "--epochs", "1", "--runs-dir", str(tmp_path)]
     with monkeypatch.context() as patch:
         place = "cli._report.TerminalReport.log_to" if moment == "log" else "rundir._lock"
         patch.setattr(f"netlab.{place}", stop)
@@ -390,7 +390,7 @@ def test_rm_refuses_what_is_no_run_or_in_use(
     project = tmp_path / "project"
     project.mkdir()
     (project / "config.yaml").write_text("colour: blue\n")
-    assert "no folder that netlab train made" in refused(capsys, runs, "run", str(project))
+    assert "no folder of netlab train or compare" in refused(capsys, runs, "run", str(project))
     assert "no run folder" in refused(capsys, runs, str(tmp_path))
     (runs / "linked").symlink_to(project)
     assert "is a link" in refused(capsys, runs, "linked")
@@ -402,6 +402,51 @@ def test_rm_refuses_what_is_no_run_or_in_use(
     monkeypatch.chdir(run.path)
     assert "the folder you are in" in refused(capsys, runs, str(run.path))
     assert set(before) <= set(tmp_path.rglob("*")), "nothing is removed if one is refused"
+
+
+def compared(folder: Path) -> Path:
+    """The folder of a comparison, by hand."""
+    folder.mkdir(parents=True)
+    (folder / "comparison.json").write_text(json.dumps({"methods": [], "differences": []}))
+    (folder / "report.html").touch()
+    return folder
+
+
+def test_comparisons_are_mentioned_and_can_be_removed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = tmp_path / "runs"
+    old = compared(runs / "20260101-000000-compare")
+    where = ("--runs-dir", runs)
+    assert called(capsys, "runs", *where)[2].endswith(f"\n1 comparison: {old.name}\n")
+    made(runs / "run")
+    new = compared(runs / "20260102-000000-compare")
+    code, out, err = called(capsys, "runs", *where)
+    assert (code, len(out.splitlines())) == (0, 1)
+    assert err == f"2 comparisons: {new.name}, {old.name}\n"
+    assert called(capsys, "runs", "--json", *where)[2] == ""
+    assert "no run folder" in called(capsys, "runs", "show", old.name, *where)[2]
+    code, out, _ = called(capsys, "runs", "rm", old.name, str(new), "--yes", *where)
+    assert code == 0
+    assert out.startswith(f"removed {old}: 2 files, ")
+    assert [path.name for path in runs.iterdir()] == ["run"]
+
+
+def test_rm_refuses_what_is_no_comparison_or_holds_more(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    outer = compared(runs / "outer")
+    made(outer / "inner")
+    assert "holds other runs" in refused(capsys, runs, "outer")
+    (runs / "linked").symlink_to(compared(tmp_path / "elsewhere"))
+    assert "is a link" in refused(capsys, runs, "linked")
+    other = compared(runs / "other")
+    monkeypatch.chdir(other)
+    assert "the folder you are in" in refused(capsys, runs, str(other))
+    (other / "comparison.json").write_text('{"methods": 1}')
+    assert "no run folder" in refused(capsys, runs, str(other))
+    assert (other / "report.html").exists()
 
 
 def test_summaries_need_no_torch() -> None:

@@ -1,4 +1,4 @@
-"""All files of a run folder: what there is, and how it is removed."""
+"""All files of the folder of a run or a comparison: what there is, and how it is removed."""
 
 import contextlib
 import os
@@ -7,7 +7,10 @@ from pathlib import Path
 
 from netlab.errors import UsageError
 from netlab.rundir import RunDir, is_locked
-from netlab.runs import is_run, summarise
+from netlab.runs import COMPARISON, is_comparison, is_run, summarise
+
+_LAST = ("config.yaml", COMPARISON)
+"""What a folder is known by."""
 
 
 def files(run: RunDir) -> list[tuple[str, int]]:
@@ -23,7 +26,7 @@ def files(run: RunDir) -> list[tuple[str, int]]:
 
 
 def check_removable(run: RunDir) -> None:
-    """Refuse to remove what is in use, is a link, or is not surely a run's folder alone.
+    """Refuse to remove what is in use, is a link, or is not surely a run or a comparison alone.
 
     Raises:
         UsageError: the reason.
@@ -32,8 +35,8 @@ def check_removable(run: RunDir) -> None:
     if path.is_symlink() or run.lock.is_symlink():
         raise UsageError(f"{path}: is a link, or is locked by one; nothing is removed through it")
     locked_once = run.lock.is_file() and (run.config.is_file() or run.log.is_file())
-    if not locked_once and "arch" not in summarise(run).config:
-        raise UsageError(f"{path}: no folder that netlab train made, as far as can be seen")
+    if not (locked_once or is_comparison(path) or "arch" in summarise(run).config):
+        raise UsageError(f"{path}: no folder of netlab train or compare, as far as can be seen")
     if inner := [p for p in path.glob("*/**/config.yaml") if is_run(p.parent)]:
         raise UsageError(f"{path}: holds other runs, such as {inner[0].parent}")
     if Path.cwd().resolve().is_relative_to(path.resolve()):
@@ -43,19 +46,19 @@ def check_removable(run: RunDir) -> None:
 
 
 def remove(run: RunDir) -> tuple[int, int]:
-    """Remove a run's folder; links in it are removed, what they lead to stays.
+    """Remove the folder of a run or a comparison; links in it are removed, what they lead to stays.
 
     Returns:
         Files, and their bytes.
 
     Raises:
         UsageError: see `check_removable`.
-        OSError: something cannot be removed; what is left can still be named as a run.
+        OSError: something cannot be removed; what is left can still be named.
     """
     check_removable(run)
+    found = files(run)
     with run.locked():
-        found = files(run)
-        for entry in sorted(run.path.iterdir(), key=lambda p: p == run.config):
+        for entry in sorted(run.path.iterdir(), key=lambda p: p.name in _LAST):
             if entry == run.lock:
                 continue
             if entry.is_dir() and not entry.is_symlink():

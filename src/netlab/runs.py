@@ -19,6 +19,8 @@ from netlab.settings import Layer, merge, read_config_file
 
 RunState = Literal["running", "done", "interrupted", "failed"]
 Row = dict[str, float | None]
+COMPARISON = "comparison.json"
+"""The file that makes a folder that of a comparison."""
 
 
 @dataclass(frozen=True)
@@ -100,14 +102,25 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
     return [summary for _, summary in sorted(found, key=lambda pair: pair[0])]
 
 
-def find_folder(which: str, runs_dir: Path) -> RunDir:
+def list_comparisons(runs_dir: Path) -> list[Path]:
+    """The folders that `netlab compare` made among the runs, the newest last."""
+    with contextlib.suppress(OSError):  # a folder that is not there, or may not be read
+        return sorted(path for path in runs_dir.iterdir() if is_comparison(path))
+    return []
+
+
+def find_folder(which: str, runs_dir: Path, *, comparisons: bool = False) -> RunDir:
     """As `find_run`; also finds runs that ended before their settings were written.
+
+    Args:
+        which, runs_dir: see there.
+        comparisons: take the folder of a comparison as well.
 
     Raises:
         UsageError: there is no such run.
     """
     for path in (Path(which), runs_dir / which):
-        if which != "last" and is_run(path):
+        if which != "last" and (is_run(path) or (comparisons and is_comparison(path))):
             return RunDir(path)
     return find_run(which, runs_dir)
 
@@ -125,6 +138,15 @@ def is_run(path: Path) -> bool:
     with contextlib.suppress(OSError):  # a folder that may not be looked into
         return (path / "config.yaml").is_file() or (path / ".lock").is_file()
     return False
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether `netlab compare` made a folder."""
+    try:
+        read = json.loads((path / COMPARISON).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(read, dict) and {"methods", "differences"} <= read.keys()
 
 
 def rows(run: RunDir, faults: list[str] | None = None) -> list[Row]:

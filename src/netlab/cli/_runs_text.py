@@ -4,13 +4,14 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
 from netlab.cli._text import clean, duration, mebibytes
 from netlab.config import MACHINE_FIELDS
-from netlab.errors import NetlabError, counted
+from netlab.errors import NetlabError, counted, listing
 from netlab.rundir import SCORES
 from netlab.runs import Row, RunSummary
 from netlab.settings import Layer, flat, merge, recipe
@@ -37,6 +38,12 @@ def table(summaries: Sequence[RunSummary]) -> list[str]:
         for note in said:
             lines += textwrap.wrap(note, room, initial_indent="    ", subsequent_indent="    ")
     return lines
+
+
+def comparisons(folders: Sequence[Path]) -> str:
+    """How many comparisons there are, and the newest of them."""
+    names = [clean(path.name) for path in reversed(folders)]
+    return f"{counted(len(names), 'comparison')}: {listing(names, limit=3)}"
 
 
 def details(

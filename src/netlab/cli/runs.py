@@ -3,18 +3,19 @@
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from netlab.cli._flags import Debug, Json
-from netlab.cli._runs_text import details, table
+from netlab.cli._runs_text import comparisons, details, table
 from netlab.cli._text import mebibytes
 from netlab.errors import UsageError, counted
 from netlab.rundir import finite
 from netlab.runfiles import check_removable, files, remove
-from netlab.runs import RunSummary, find_folder, list_runs, rows, summarise
+from netlab.runs import RunSummary, find_folder, list_comparisons, list_runs, rows, summarise
 
 app = typer.Typer(invoke_without_command=True)
 RunsDir = Annotated[
@@ -44,10 +45,13 @@ def runs(
     found = list_runs(folder)
     if json_:
         print(json.dumps([_plain(summary) for summary in found], ensure_ascii=False))
-    elif not found:
-        print(f"no run in {folder} yet: start one with netlab train", file=sys.stderr)
+        return
+    if found:
+        print("\n".join(table(found)), flush=True)
     else:
-        print("\n".join(table(found)))
+        print(f"no run in {folder} yet: start one with netlab train", file=sys.stderr)
+    if others := list_comparisons(folder):
+        print(comparisons(others), file=sys.stderr)  # a pipe gets runs alone
 
 
 @app.command()
@@ -77,9 +81,9 @@ def rm(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
-    """Remove run folders with all that is in them."""
-    parent = _folder(context, runs_dir)
-    found = {f.path.resolve(): f for f in (find_folder(name, parent) for name in names)}
+    """Remove the folders of runs or comparisons with all that is in them."""
+    find = partial(find_folder, runs_dir=_folder(context, runs_dir), comparisons=True)
+    found = {f.path.resolve(): f for f in (find(name) for name in names)}
     for folder in found.values():
         check_removable(folder)
     if not yes:
