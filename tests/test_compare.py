@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import statistics
 from dataclasses import replace
@@ -75,6 +76,7 @@ def test_a_grid_is_every_combination() -> None:
         ["seed=0,1"],
         ["precision=fp32,bf16"],
         ["on-nan=stop,skip"],
+        ["class-weights=[1,1,2],none"],
     ],
 )
 def test_a_grid_that_is_none_is_refused(words: list[str]) -> None:
@@ -105,6 +107,12 @@ def test_what_the_methods_differ_in_cannot_be_shared() -> None:
         span([Layer("", FOUR_METHODS[0])], _build, {"encoder", "lr"}, seeds=1)
 
 
+@pytest.mark.parametrize("word", ["lr=0.001,1e-3", "width=8,08"])
+def test_one_value_in_two_spellings_is_one_method(word: str) -> None:
+    with pytest.raises(UsageError, match="the same method"):
+        span(grid([word]), _build, set(), seeds=1)
+
+
 def test_a_bad_value_in_a_grid_is_named() -> None:
     with pytest.raises(ConfigError, match="max-pol"):
         span(grid(["encoder=max-pol"]), _build, set(), seeds=1)
@@ -114,6 +122,7 @@ def test_a_bad_value_in_a_grid_is_named() -> None:
     ("change", "same"),
     [
         ({"data_dir": "elsewhere"}, True),
+        ({"dataset": "pairs", "images": "i", "masks": "m"}, False),
         ({"save_every": 5, "log": "events"}, True),
         ({"on_nan": "skip"}, False),
         ({"device": "cpu", "precision": "bf16", "threads": 7}, True),
@@ -136,12 +145,6 @@ def test_a_machine_that_was_asked_for_matters() -> None:
     assert not same_training(wish, replace(wish, threads=2))
 
 
-def test_own_pictures_are_told_apart_by_their_folder(tmp_path: Path) -> None:
-    wish = tiny_config(dataset="pairs", images=str(tmp_path / "a"), masks=str(tmp_path / "m"))
-    assert same_training(wish, replace(wish, images=str(tmp_path / "b" / ".." / "a")))
-    assert not same_training(wish, replace(wish, images=str(tmp_path / "b")))
-
-
 def test_methods_are_called_by_what_differs() -> None:
     configs = [merge(tiny_config().to_dict(), [Layer("", m)]) for m in FOUR_METHODS]
     assert method_names(configs, list("abcd")) == [
@@ -160,6 +163,17 @@ def test_methods_are_called_by_what_differs() -> None:
     assert method_names(seeds, ["same", "same"]) == ["same (1)", "same (2)"]
     many = [tiny_config(), tiny_config(lr=0.1, width=8, depth=3)]
     assert method_names(many, list("ab"))[1] == "width 8 + depth 3 + lr 0.1"
+
+
+def test_names_leave_out_what_tells_nothing() -> None:
+    weighted = {"parts": {"loss": {"ce": {"smooth": 0.1}}}, "limit": None}
+    configs = [tiny_config(loss="ce", **weighted), tiny_config(loss="dice", limit=5)]
+    assert method_names(configs, list("ab")) == ["ce", "limit 5 + dice"]
+    same = [tiny_config(**weighted), tiny_config(limit=None)]  # here the argument alone tells
+    assert method_names(same, list("ab")) == ["loss.ce.smooth 0.1", "loss.ce.smooth None"]
+    own = {"dataset": "pairs", "images": "i", "masks": "m"}
+    named = [tiny_config(classes=(name, "rest"), **own) for name in ("cat", "dog")]
+    assert method_names(named, list("ab")) == ["classes cat,rest", "classes dog,rest"]
 
 
 # --- whether a difference is one
@@ -267,6 +281,8 @@ def _entry(
         resampled=lambda draws: (draws * quality).sum(axis=1) / draws.sum(axis=1),
         confusion=lambda: None,
         sections=list,
+        by_rank=lambda: quality,
+        shown=lambda _: None,
     )
     run = RunDir(Path(f"runs/{config.loss}-{config.seed}"))
     paid = {"weights": 1_900_000, "multiply_adds": 1.2e9, "seconds": 60.0, **costs}
@@ -316,10 +332,41 @@ def test_other_pictures_are_said_and_not_bootstrapped(losses: tuple[str, str]) -
     assert not comparison.same_pictures
     assert comparison.differences == {}
     assert comparison.baselines == {}
+    assert comparison.best(SCORE) == set()
+    assert comparison.best(COSTS[0]) == {0, 1}
     assert "not scored on the same pictures" in comparison_lines(comparison, COSTS)[0]
     assert "not scored on the same pictures" in comparison_page(
         comparison, document(comparison, "test")
     )
+
+
+def test_a_run_that_is_not_at_its_end_is_named_so() -> None:
+    config = tiny_config(epochs=60)
+    entries = [_entry(config, 0.7), replace(_entry(config, 0.6), unfinished="11 of 60 epochs")]
+    entries[1].__dict__["pictures"] = "same"
+    assert [
+        m.name for m in side_by_side(entries, dict.fromkeys([entries[0].run], "x")).methods
+    ] == [
+        "x (1)",
+        "x (2) (11 of 60 epochs)",
+    ]
+
+
+def test_a_trivial_predictor_is_no_method_and_gets_no_mark() -> None:
+    comparison = side_by_side([_entry(tiny_config(loss=n), 0.1) for n in ("ce", "dice")])
+    page = comparison_page(comparison, document(comparison, "test"))
+    row = page.split('scope="row">mIoU</th>')[1].split("</tr>")[0]
+    assert row.count("(best)") == 2
+    assert row.index("0.3700") > row.rindex("(best)")
+
+
+def test_many_pairs_without_a_difference_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    entries = [_entry(tiny_config(lr=rate), 0.7) for rate in (0.1, 0.2, 0.3, 0.4, 0.5)]
+    lines = comparison_lines(side_by_side(entries), COSTS)
+    assert [line.strip() for line in lines if "no clear" in line] == [
+        "no clear difference in mIoU between 10 pairs of methods"
+    ]
 
 
 def test_pictures_of_the_same_names_are_told_apart_by_their_contents() -> None:
@@ -394,7 +441,7 @@ def test_the_table_fits_and_marks_the_best(columns: int, monkeypatch: pytest.Mon
     comparison = side_by_side([_entry(c, s) for c, s in zip(configs, scores, strict=True)])
     lines = comparison_lines(comparison, COSTS)
     text = "\n".join(lines)
-    table = lines[: lines.index("* best value of a row")]
+    table = lines[: lines.index("* best of the methods")]
     assert all(len(line) <= columns for line in table)
     for score in scores:
         assert f"{score:.4f}" in text
@@ -434,6 +481,13 @@ def test_curves_keep_the_colour_of_a_method_over_its_seeds() -> None:
         assert panel.lines[0].colour == panel.lines[1].colour != panel.lines[2].colour
     assert draw_panels(panels).width > 1000
     assert len(method_panels(["a"], [[rows]], ("val_nothing", "x"))) == 2
+
+
+def test_a_colour_that_comes_again_is_dashed() -> None:
+    rows: list[dict[str, float | None]] = [{"epoch": e, "train_loss": 1 / e} for e in (1, 2)]
+    lines = method_panels([str(i) for i in range(9)], [[rows]] * 9, ("val_miou", ""))[0].lines
+    assert len({(line.colour, line.dashed) for line in lines}) == 9
+    assert [line.dashed for line in lines] == [False] * 7 + [True] * 2
 
 
 def test_a_row_shows_what_each_method_makes_of_a_picture() -> None:
@@ -490,6 +544,7 @@ def test_four_methods_are_trained_once_and_compared(
     for method, row in zip(found["methods"], rows, strict=True):
         assert float(row["miou"]) == pytest.approx(method["miou"])
         assert method["weights"] > 1000
+        assert isinstance(method["weights"], int)
         assert method["multiply_adds"] > method["weights"]
         assert method["memory_mib"] > 10
         with pytest.raises(SystemExit):
@@ -504,7 +559,7 @@ def test_four_methods_are_trained_once_and_compared(
     assert code == 0, err
     assert err.count("there already") == 4
     assert sorted(p.name for p in (folder / "runs").glob("*unet*")) == runs
-    assert "best value of a row" in out
+    assert "best of the methods" in out
     with Image.open(made / "pictures.png") as picture:
         assert picture.width > 6 * 144
     page = (made / "report.html").read_text()
@@ -678,6 +733,21 @@ def test_any_runs_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str])
         (["--split", "train"], "--split train"),
         (["--judge", "judge-mnist", "--dataset", "synthetic"], "--judge"),
         (["--grid", "precision=fp32,bf16"], "precision"),
+        (["--arch", "vae", "--dataset", "digits", "--grid", "latent=2,4", "--judge", "x"], "'x'"),
+        (
+            [
+                "--arch",
+                "vae",
+                "--dataset",
+                "digits",
+                "--grid",
+                "latent=2,4",
+                "--judge",
+                "unet-pets",
+            ],
+            "a judge is a classifier",
+        ),
+        (["--dataset", "synthetic", "--out", "/dev/null/made"], "/dev/null/made: cannot be made"),
         (["--grid", "loss=ce,dice", "--dataset", "synthetic", "--device", "cuda:77"], "cuda:77"),
     ],
 )
@@ -698,7 +768,7 @@ def test_a_method_that_fails_does_not_stop_the_others(
     code, out, err = _compare(*words, "--json", capsys=capsys)
     assert code == 1, err
     found = json.loads(out)
-    assert len(found["methods"]) == 1
+    assert [method["name"] for method in found["methods"]] == ["lr 0.001"]
     assert "lr 1e+30, seed 0" in err.splitlines()[-1]
     ((said),) = found["failed"]
     assert said.startswith("lr 1e+30, seed 0: the ")
@@ -741,3 +811,118 @@ def test_a_run_that_another_process_trains_is_left_alone(
         code, out, err = _compare("--grid", "loss=ce,dice", *FLAGS, "--json", capsys=capsys)
     assert code == 1, err
     assert "another process" in json.loads(out)["failed"][0]
+
+
+def _pairs(folder: Path, count: int) -> None:
+    for name, pictures in zip(("images", "masks"), drawn(count), strict=True):
+        (folder / name).mkdir()
+        for i, picture in enumerate(pictures):
+            Image.fromarray(picture).save(folder / name / f"{i}.png")
+
+
+def test_runs_on_pictures_that_have_changed_are_not_taken(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _pairs(folder, 24)
+    flags = [*TINY_FLAGS, "--dataset", "pairs", "--images", "images", "--masks", "masks"]
+    words = ["--grid", "loss=ce,dice", *flags, "--classes", "pet,background,border"]
+    assert _compare(*words, "--epochs", "1", capsys=capsys)[0] == 0
+    code, _, err = _compare(*words, "--epochs", "1", capsys=capsys)
+    assert (code, err.count("there already")) == (0, 2)
+    for name in ("images", "masks"):
+        (folder / name / "3.png").unlink()
+    code, out, err = _compare(*words, "--epochs", "1", "--json", capsys=capsys)
+    assert code == 0, err
+    assert err.count("trained on other pictures") == 2
+    assert "there already" not in err
+    ((better, worse),) = [(d["better"], d["worse"]) for d in json.loads(out)["differences"]]
+    assert {better, worse} == {"ce", "dice"}
+
+
+def test_own_pictures_may_lie_elsewhere_by_now(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _pairs(folder, 24)
+    flags = [*FLAGS, "--dataset", "pairs", "--classes", "pet,background,border"]
+    with pytest.raises(SystemExit):
+        main(["train", "unet", *flags, "--images", "images", "--masks", "masks", "--run-dir", "a"])
+    scores = []
+    for moved in ("", "moved-"):
+        places: list[str] = []
+        if moved:
+            for name in ("images", "masks"):
+                Path(name).rename(moved + name)
+                places += [f"--{name}", moved + name]
+        code, out, err = _compare("a", *places, "--json", capsys=capsys)
+        assert code == 0, err
+        scores.append(json.loads(out)["methods"][0]["miou"])
+    assert scores[0] == scores[1]
+    code, _, err = _compare("a", capsys=capsys)
+    assert code == 2
+    assert "images" in err
+
+
+def test_a_finished_run_without_whole_weights_is_not_taken(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--grid", "loss=ce,dice", *FLAGS, "--json"]
+    assert _compare(*words, capsys=capsys)[0] == 0
+    (first, _) = sorted((folder / "runs").glob("*unet*"))
+    shutil.copytree(first, folder / "runs" / "copy")
+    best = folder / "runs" / "copy" / "best.safetensors"
+    best.write_bytes(best.read_bytes()[:-100])
+    code, _, err = _compare(*words, capsys=capsys)
+    assert (code, err.count("there already")) == (0, 2)
+    assert err.count("runs/copy/best.safetensors: damaged") == 1
+
+
+def test_a_damaged_byte_in_a_finished_run_is_trained_anew(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--grid", "loss=ce,dice", *FLAGS]
+    assert _compare(*words, capsys=capsys)[0] == 0
+    _flip_last_byte(sorted((folder / "runs").glob("*unet*"))[0] / "best.safetensors")
+    code, _, err = _compare(*words, capsys=capsys)
+    assert (code, err.count("there already")) == (0, 1)
+    assert "not taken" in err
+    code, _, err = _compare(*words, capsys=capsys)
+    assert (code, err.count("there already")) == (0, 2)
+
+
+def _flip_last_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 255
+    path.write_bytes(content)
+
+
+def test_a_run_that_cannot_be_scored_does_not_stop_the_others(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a", "b"):
+        with pytest.raises(SystemExit):
+            main(["train", "unet", *FLAGS, "--run-dir", name])
+    _flip_last_byte(Path("a/best.safetensors"))
+    code, out, err = _compare("a", "b", "--json", capsys=capsys)
+    assert code == 1, err
+    found = json.loads(out)
+    assert [method["runs"] for method in found["methods"]] == [["b"]]
+    assert found["failed"][0].startswith("a: ")
+    _flip_last_byte(Path("b/best.safetensors"))
+    code, out, err = _compare("a", "b", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert "a: " in err
+    assert "b/best.safetensors: damaged" in err.splitlines()[-1]
+
+
+def test_runs_of_other_tasks_are_refused_before_they_are_scored(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arch, flags in (("unet", FLAGS), ("classifier", LABELLED)):
+        with pytest.raises(SystemExit) as end:
+            main(["train", arch, *flags, "--run-dir", str(folder / arch)])
+        assert end.value.code == 0
+    capsys.readouterr()
+    code, out, err = _compare("unet", "classifier", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert "unet (unet), classifier (classifier)" in err
+    assert "scoring" not in err

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from netlab.cli._text import duration
+from netlab.errors import counted
 
 _LABEL, _CELL = 20, 12
+_MOST = 6  # pairs of methods that are named though they do not differ: all pairs of four methods
 _MARK = "*"
-_CAPTION = f"{_MARK} best value of a row"
+_CAPTION = f"{_MARK} best of the methods"
 
 
 def comparison_lines(comparison: Any, costs: Sequence[Any]) -> list[str]:
@@ -37,7 +39,9 @@ def _heading(comparison: Any) -> str:
     if not comparison.same_pictures:
         return "not scored on the same pictures: the scores are not to be compared"
     result = comparison.first.values
-    return f"{result['count']} pictures of {result['split']}, {result['dropped']} dropped"
+    return (
+        f"{counted(result['count'], 'picture')} of {result['split']}, {result['dropped']} dropped"
+    )
 
 
 def _block(
@@ -96,7 +100,7 @@ def _line(head: Sequence[str], depth: int, row: int) -> str:
 def _verdicts(comparison: Any) -> list[str]:
     names = [method.name for method in comparison.methods]
     label = comparison.measures[0].label
-    lines = []
+    lines, unclear = [], []
     for (a, b), difference in comparison.differences.items():
         better, worse = (a, b) if difference.value >= 0 else (b, a)
         low, high = sorted(abs(end) for end in (difference.low, difference.high))
@@ -106,7 +110,11 @@ def _verdicts(comparison: Any) -> list[str]:
                 f"{abs(difference.value):.4f} {label} (95 %: {low:.4f} to {high:.4f})"
             )
         else:
-            lines.append(f"{names[better]} and {names[worse]}: no clear difference in {label}")
+            unclear.append(f"{names[better]} and {names[worse]}: no clear difference in {label}")
+    if len(unclear) > _MOST:
+        others = "other pairs" if lines else "pairs"
+        unclear = [f"no clear difference in {label} between {len(unclear)} {others} of methods"]
+    lines += unclear
     if lines:
         seeds = min(len(method.entries) for method in comparison.methods)
         over = "pictures and seeds" if seeds > 1 else "pictures, for these trained networks"

@@ -1,34 +1,68 @@
 """The runs of a comparison: taken by name, or trained where they are not there yet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from netlab.cli._report import note
 from netlab.cli._signals import StopSignal
 from netlab.cli._training import NewRun, train_run
-from netlab.comparison import FOUR_METHODS, find_training, grid, method_names, span
+from netlab.comparison import FOUR_METHODS, data_of, find_training, grid, method_names, span
 from netlab.config import FREE_ON_RESUME, TrainConfig
-from netlab.errors import Interrupted, NetlabError, UsageError, WorkFailed, out_of_memory
+from netlab.errors import (
+    Interrupted,
+    NetlabError,
+    UsageError,
+    WeightsError,
+    WorkFailed,
+    out_of_memory,
+)
+from netlab.header import read_header
 from netlab.rundir import RunDir, find_run
-from netlab.runs import summarise
+from netlab.runs import RunSummary, no_weights, summarise
 from netlab.settings import Layer, choose_arch, merge, read_config_file, recipe, user_layers
+
+_PICTURES = (
+    "seed",
+    *(
+        f.name
+        for f in fields(TrainConfig)
+        if f.metadata["group"] == "Data" and f.name not in ("augment", "disturb")
+    ),
+)
+"""Settings on which the pictures of a training may depend."""
 
 
 def named_runs(words: Sequence[str], runs_dir: Path) -> list[RunDir]:
-    """The run folders that words name, each with weights.
+    """The run folders that words name, each once and with weights.
 
     Raises:
-        UsageError: no such run, or one whose first epoch has not ended.
+        UsageError: no such run, one without weights, or runs of different tasks.
     """
-    folders = [find_run(word, runs_dir) for word in words]
+    named = [find_run(word, runs_dir) for word in words]
+    folders = list({run.path.resolve(): run for run in named}.values())
+    if len(folders) < len(named):
+        note("a run that is named twice is taken once")
     for run in folders:
         if not run.best.is_file():
-            raise UsageError(f"{run.path}: no weights yet; the first epoch has not ended")
+            raise UsageError(no_weights(run))
         found = summarise(run)
         if found.state != "done":
             note(f"{run.path}: {found.state}, {found.epoch} of {found.epochs} epochs")
-    return list({run.path.resolve(): run for run in folders}.values())
+    tasks = {arch: run.path for run in folders if (arch := arch_of(run))}
+    if len(tasks) > 1:
+        said = ", ".join(f"{path} ({arch})" for arch, path in tasks.items())
+        raise UsageError(f"runs of different tasks have no scores in common: {said}")
+    return folders
+
+
+def arch_of(run: RunDir) -> str:
+    """The architecture of a run's weights; empty if they cannot be read."""
+    try:
+        return str(read_header(run.best).about["config"]["arch"])
+    except (WeightsError, KeyError, TypeError):
+        return ""
 
 
 def method_configs(
@@ -82,7 +116,7 @@ def check_methods(configs: Sequence[TrainConfig], download: bool | None) -> None
 
 def train_methods(
     configs: Sequence[TrainConfig], runs_dir: Path, failed: list[str]
-) -> list[RunDir]:
+) -> dict[RunDir, str]:
     """Train what is not there yet; a run that fails does not stop the others.
 
     Args:
@@ -90,18 +124,23 @@ def train_methods(
         runs_dir: where runs are looked for and made.
         failed: takes a line for each training that failed.
 
+    Returns:
+        The runs, and the names of their methods.
+
     Raises:
         WorkFailed: all failed.
         Interrupted: Ctrl-C or SIGTERM; the state is saved.
     """
     names = method_names(configs, [f"method {i}" for i, _ in enumerate(configs, 1)])
-    folders, stop = [], StopSignal()
+    folders: dict[RunDir, str] = {}
+    stop, usable = StopSignal(), _Usable()
     for number, (name, config) in enumerate(zip(names, configs, strict=True), start=1):
         title = f"{number} of {len(configs)}: {name}, seed {config.seed}"
         try:
             if stop():  # too late for the training before, which had ended
                 raise Interrupted(f"stopped before {title}")
-            folders.append(_trained(config, title, runs_dir, stop))
+            there = find_training(config, runs_dir, usable(config))
+            folders[_trained(config, there, title, runs_dir, stop)] = name
         except Interrupted as error:
             raise Interrupted(f"{error}; the same netlab compare does the rest") from error
         except Exception as error:
@@ -115,15 +154,68 @@ def train_methods(
     return folders
 
 
-def _trained(config: TrainConfig, title: str, runs_dir: Path, stop: StopSignal) -> RunDir:
+class _Usable:
+    """Whether runs have whole weights, and were trained on the pictures that are there now."""
+
+    def __init__(self) -> None:
+        self._now: dict[str, str] = {}
+
+    def __call__(self, config: TrainConfig) -> Callable[[RunSummary], bool]:
+        """What tells it of runs that have the settings of a config."""
+
+        def accept(summary: RunSummary) -> bool:
+            fault = self._fault(config, summary)
+            if fault:
+                note(f"{summary.path}: {fault}; not taken")
+            return not fault
+
+        return accept
+
+    def _fault(self, config: TrainConfig, summary: RunSummary) -> str:
+        from netlab.engine.weights import read_tensors
+
+        run = RunDir(summary.path)
+        if summary.state == "done":
+            try:
+                read_tensors(run.best)
+            except WeightsError as error:
+                return str(error)
+        told = data_of(run)
+        if not told:
+            # One that has saved nothing yet begins anew; built-in data sets are what they were.
+            unknown = summary.state == "done" and config.images is not None
+            return "does not tell on which pictures it was trained" if unknown else ""
+        if told != self._fingerprint(config):
+            return "trained on other pictures than are there now"
+        return ""
+
+    def _fingerprint(self, config: TrainConfig) -> str:
+        """Of the pictures, which are read once for all methods that are trained on them."""
+        from netlab.data._fingerprint import fingerprint
+        from netlab.engine.events import Silent
+        from netlab.engine.train import load
+
+        key = str([getattr(config, name) for name in _PICTURES])
+        if key not in self._now:
+            note("reading the pictures, to see whether they are those of earlier runs")
+            self._now[key] = fingerprint(*load(config, Silent()))
+        return self._now[key]
+
+
+def _trained(
+    config: TrainConfig,
+    there: RunSummary | None,
+    title: str,
+    runs_dir: Path,
+    stop: StopSignal,
+) -> RunDir:
     """The run of a config: there already, or gone on with, or begun."""
-    there = find_training(config, runs_dir)
     if there is None:
         note(title)
         return train_run(config, NewRun(runs_dir), stop=stop)[0]
     run = RunDir(there.path)
-    if there.state == "done" and run.best.is_file():
-        note(f"{title}: there already, {there.path}")
+    if there.state == "done":
+        note(f"{title}: there already, {run.path}")
         return run
     note(title)
     # What no finished step depends on is taken from the wish; the machine is that of the run.

@@ -1,7 +1,8 @@
 """`netlab compare`."""
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,14 +20,17 @@ from netlab.cli._flags import (
     flags_from,
     given,
 )
-from netlab.cli._methods import check_methods, method_configs, named_runs, train_methods
+from netlab.cli._methods import arch_of, check_methods, method_configs, named_runs, train_methods
 from netlab.cli._report import note
 from netlab.config import MACHINE_FIELDS, TrainConfig, flag_of
-from netlab.errors import ExitCode, UsageError
+from netlab.errors import ExitCode, Interrupted, NetlabError, UsageError
+from netlab.header import read_header
 from netlab.rundir import RunDir, free_path, stamped
 from netlab.settings import Layer, merge
+from netlab.zoo import find_weights
 
 _WHAT = "Comparison"
+_FOLDERS = ("images", "masks")  # of runs on own pictures, which may lie elsewhere by now
 
 
 @flags_from(TrainConfig)
@@ -80,22 +84,34 @@ def compare(
     """
     if split not in ("val", "test"):
         raise UsageError(f"--split {split}: write val or test")
-    if out is not None and out.exists():
-        raise UsageError(f"{out} exists already: choose another --out")
+    if out is not None:
+        _check_out(out)
     typed = given(flags)
     failed: list[str] = []
+    moved: dict[str, Any] = {}
     if runs:
         _only_places(typed, grid_, seeds > 1, arch, preset_, config, set_)
-        shared, folders = merge({}, [Layer("flags", typed)]), named_runs(runs, runs_dir)
+        moved = {name: typed.pop(name) for name in _FOLDERS if name in typed}
+        shared = merge({}, [Layer("flags", typed)])
+        folders = dict.fromkeys(named_runs(runs, runs_dir), "")
+        _check_judge(judge, next(filter(None, map(arch_of, folders)), "vae"), runs_dir)
     else:
         configs = method_configs(arch, preset_, config, set_ or [], typed, grid_ or [], seeds)
         shared = configs[0]
-        if judge is not None and shared.arch != "vae":
-            raise UsageError(f"--judge is for a vae, not for {shared.arch}")
+        _check_judge(judge, shared.arch, runs_dir)
         check_methods(configs, download)
         folders = train_methods(configs, runs_dir, failed)
     folder = out or free_path(runs_dir / stamped("compare"))
-    _compare(folders, folder, shared, split, judge, failed, as_json=json_)
+    how: dict[str, Any] = {
+        "data_dir": Path(shared.data_dir) if shared.data_dir else None,
+        "device": shared.device,
+        "precision": shared.precision,
+        "threads": shared.threads,
+        "judge": judge,
+        "runs_dir": runs_dir,
+        "moved": moved,
+    }
+    _compare(folders, folder, split, how, failed, as_json=json_)
     for line in failed:
         note(f"netlab: {line}")
     return ExitCode.SOME_FAILED if failed else ExitCode.DONE
@@ -103,37 +119,62 @@ def compare(
 
 def _only_places(typed: dict[str, Any], *others: Any) -> None:
     """Refuse settings of a training for runs that are trained already."""
-    odd = [flag_of(name) for name in typed if name not in ("data_dir", *MACHINE_FIELDS)]
+    odd = [flag_of(n) for n in typed if n not in ("data_dir", *_FOLDERS, *MACHINE_FIELDS)]
     if odd or any(others):
         said = ", ".join(odd) or "--grid, --seeds and recipes"
         raise UsageError(f"the runs are trained already: leave out {said}")
 
 
+def _check_out(out: Path) -> None:
+    """Refuse a folder that cannot be made, before hours of training."""
+    try:
+        if out.exists():
+            raise UsageError(f"{out} exists already: choose another --out")
+        there = next(folder for folder in out.absolute().parents if folder.exists())
+        Path(tempfile.mkdtemp(dir=there)).rmdir()
+    except OSError as error:
+        raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another") from error
+
+
+def _check_judge(judge: str | None, arch: str, runs_dir: Path) -> None:
+    if judge is None:
+        return
+    if arch != "vae":
+        raise UsageError(f"--judge is for a vae, not for {arch}")
+    path = find_weights(judge, runs_dir)
+    task = read_header(path).about.get("task")
+    if task != "classification":
+        raise UsageError(f"--judge {judge}: a judge is a classifier, but {path} is for {task}")
+
+
 def _compare(
-    folders: Sequence[RunDir],
+    folders: Mapping[RunDir, str],
     folder: Path,
-    shared: TrainConfig,
     split: str,
-    judge: str | None,
-    failed: Sequence[str],
+    how: Mapping[str, Any],
+    failed: list[str],
     *,
     as_json: bool,
 ) -> None:
+    """Score the runs, those that can be, and write and print their comparison."""
     from netlab.engine.compare import COSTS, document, score_run, side_by_side
     from netlab.engine.compare_files import write_comparison
 
-    how: dict[str, Any] = {
-        "data_dir": Path(shared.data_dir) if shared.data_dir else None,
-        "device": shared.device,
-        "precision": shared.precision,
-        "threads": shared.threads,
-        "judge": judge,
-    }
     entries = []
+    last: NetlabError | None = None
     for run in folders:
         note(f"scoring {run.path}")
-        entries.append(score_run(run, split, **how))
-    comparison = side_by_side(entries)
+        try:
+            entries.append(score_run(run, split, **how))
+        except Interrupted:
+            raise
+        except NetlabError as error:
+            last = error
+            failed.append(f"{run.name}: {error}")
+            note(failed[-1])
+    if last is not None and not entries:
+        raise last
+    comparison = side_by_side(entries, folders)
     found = {**document(comparison, split), "failed": list(failed)}
     write_comparison(comparison, found, folder)
     if as_json:

@@ -17,11 +17,14 @@ from netlab.errors import UsageError
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.rundir import RunDir
 from netlab.runs import rows as epoch_rows
+from netlab.runs import summarise
+from netlab.settings import Layer, merge
 from netlab.tasks._contract import Report
 from netlab.tasks._measures import Measure
 
 _TIMES = ("training_images_per_second", "seconds")
 """Costs that were measured on the machine of the training."""
+_COUNTS = ("weights", "multiply_adds")
 
 COSTS = (
     Measure("weights", ("weights",), higher_is_better=False),
@@ -45,6 +48,8 @@ class Entry:
     rows: Sequence[Mapping[str, float | None]]
     """Those of metrics.csv."""
     costs: Mapping[str, float | None]
+    unfinished: str = ""
+    """How far it came, if not to its end."""
 
     @cached_property
     def pictures(self) -> str:
@@ -134,30 +139,37 @@ class Comparison:
         return name, self.baselines[name]
 
     def best(self, measure: Measure) -> set[int]:
-        """Places of the methods that are best in a measure; none where there is no better."""
+        """Places of the methods that are best in a measure; none where that is not to be said."""
         means = [method.mean(measure) for method in self.methods]
         there = [mean for mean in means if mean is not None]
         unfair = measure.name in _TIMES and not self.same_machine
+        unfair |= measure.name == "seconds" and any(e.unfinished for e in self.entries)
+        unfair |= measure not in COSTS and not self.same_pictures
         if measure.higher_is_better is None or len(there) < 2 or unfair:
             return set()
         best = max(there) if measure.higher_is_better else min(there)
         return {place for place, mean in enumerate(means) if mean == best}
 
 
-def score_run(run: RunDir, split: str, **how: Any) -> Entry:
+def score_run(
+    run: RunDir, split: str, *, moved: Mapping[str, Any] | None = None, **how: Any
+) -> Entry:
     """Score a run's best weights.
 
     Args:
         run: its folder.
         split: `val` or `test`.
+        moved: `images` and `masks`, if the folders of the run lie elsewhere now.
         how: see `netlab.engine.scoring.evaluate`.
 
     Raises:
         WeightsError, DataError, UsageError: see `evaluate`.
+        ConfigError: `moved` of a run that is not on own folders.
     """
     loaded = load(run.best)
     structure = structure_of(loaded)
-    placed = loaded._replace(config=with_places(loaded.config, run.best))
+    config = with_places(loaded.config, run.best)
+    placed = loaded._replace(config=merge(config.to_dict(), [Layer("flags", moved or {})]))
     report: Report = evaluate(placed, split=split, **how)
     rows = epoch_rows(run)
     last = rows[-1] if rows else {}
@@ -168,11 +180,19 @@ def score_run(run: RunDir, split: str, **how: Any) -> Entry:
         "memory_mib": max((row.get("memory_mib") or 0 for row in rows), default=0) or None,
         "seconds": last.get("seconds"),
     }
-    return Entry(run, loaded.config, report, rows, costs)
+    found = summarise(run)
+    ended = found.state == "done" or found.epoch >= found.epochs
+    unfinished = "" if ended else f"{found.epoch} of {found.epochs} epochs"
+    return Entry(run, loaded.config, report, rows, costs, unfinished)
 
 
-def side_by_side(entries: Sequence[Entry]) -> Comparison:
+def side_by_side(entries: Sequence[Entry], known: Mapping[RunDir, str] | None = None) -> Comparison:
     """Put scored runs together: those that differ in their seeds alone are one method.
+
+    Args:
+        entries: one or more.
+        known: what the methods of runs are called if their settings do not tell them apart, as
+            when all others failed; the names of the runs without.
 
     Raises:
         UsageError: runs of different tasks.
@@ -180,13 +200,20 @@ def side_by_side(entries: Sequence[Entry]) -> Comparison:
     tasks = sorted({entry.config.arch for entry in entries})
     if len(tasks) > 1:
         raise UsageError(f"runs of {' and '.join(tasks)} have no scores in common")
-    groups: dict[tuple[str, str], list[Entry]] = {}
+    groups: dict[tuple[str, ...], list[Entry]] = {}
     for entry in entries:
         # Weights do not say which folders their pictures came from: the pictures do.
-        key = method_key(entry.config).to_yaml(), entry.pictures
+        key = method_key(entry.config).to_yaml(), entry.pictures, entry.unfinished
         groups.setdefault(key, []).append(entry)
     firsts = [group[0] for group in groups.values()]
-    names = method_names([e.config for e in firsts], [e.run.name for e in firsts])
+    fallback = [(known or {}).get(e.run) or e.run.name for e in firsts]
+    names = method_names([e.config for e in firsts], fallback)
+    names = [
+        f"{name} ({e.unfinished})" if e.unfinished else name
+        for name, e in zip(names, firsts, strict=True)
+    ]
+    if len(set(names)) < len(names):  # the same settings on different pictures
+        names = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
     methods = [Method(n, group) for n, group in zip(names, groups.values(), strict=True)]
     # Classes may differ between data sets: each measure that any of them has.
     measures = list(dict.fromkeys(m for e in firsts for m in e.report.measures()))
@@ -232,7 +259,7 @@ def document(comparison: Comparison, split: str) -> dict[str, Any]:
         "methods": [
             {
                 "name": method.name,
-                **{m.name: method.mean(m) for m in every},
+                **{m.name: _plain(m, method.mean(m)) for m in every},
                 "spread": {m.name: method.spread(m) for m in every},
                 "runs": [entry.run.name for entry in method.entries],
             }
@@ -263,8 +290,13 @@ def rows(comparison: Comparison) -> list[dict[str, Any]]:
             "method": method.name,
             "seed": entry.config.seed,
             "run": entry.run.name,
-            **{m.name: m.of(entry.values) for m in (*comparison.measures, *COSTS)},
+            **{m.name: _plain(m, m.of(entry.values)) for m in (*comparison.measures, *COSTS)},
         }
         for method in comparison.methods
         for entry in method.entries
     ]
+
+
+def _plain(measure: Measure, value: float | None) -> float | None:
+    """A count as a whole number."""
+    return value if value is None or measure.name not in _COUNTS else round(value)

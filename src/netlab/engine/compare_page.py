@@ -23,7 +23,8 @@ from netlab.tasks._page_parts import ranked
 def comparison_page(comparison: Comparison, found: Mapping[str, Any]) -> str:
     """The page of a comparison: scores, who is better, curves and pictures."""
     first = comparison.first
-    said = f"{first.config.arch} on {first.config.dataset}"
+    datasets = dict.fromkeys(entry.config.dataset for entry in comparison.entries)
+    said = f"{first.config.arch} on {' and '.join(datasets)}"
     if found["count"] is not None:
         said += f" · {found['split']}, {found['count']:,} pictures"
     curves = [charts(panels(comparison))]
@@ -59,15 +60,14 @@ def _scores(comparison: Comparison, found: Mapping[str, Any]) -> Html:
     def row(measure: Measure) -> ScoreRow:
         values = [method.mean(measure) for method in comparison.methods]
         values += [measure.of(result) for result in trivial.values()]
-        best: Any = {True: "highest", False: "lowest", None: None}[measure.higher_is_better]
-        return ScoreRow(measure.label, values, best)
+        return ScoreRow(measure.label, values, marked=comparison.best(measure))
 
     caption = "Each method on its own pictures"
     if found["count"] is not None:
         caption = f"{found['count']:,} pictures of {found['split']}"
     parts = [score_table(columns, [row(m) for m in comparison.measures], caption)]
     costs = [[m.name, *(_cost(m.mean(c)) for c in COSTS)] for m in comparison.methods]
-    heads = ["method", *(cost.label for cost in COSTS)]
+    heads = ["method", *(f"{c.label}, s" if c.name == "seconds" else c.label for c in COSTS)]
     parts.append(plain_table(heads, costs, "What they cost", numeric=True))
     spreads = [
         [m.name, str(len(m.entries)), digits(m.spread(comparison.measures[0]))]

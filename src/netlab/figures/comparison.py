@@ -19,7 +19,11 @@ _WIDE = 1.1  # share of a panel
 def method_panels(
     names: Sequence[str], runs: Sequence[Sequence[Rows]], score: tuple[str, str]
 ) -> list[Panel]:
-    """Training loss, validation loss (on one scale) and the score, a colour a method.
+    """Training loss, validation loss (on one scale) and the score, a line a method.
+
+    The score's axis begins near the lowest value: methods often lie close together. From the
+    eighth method on lines are dashed, in the colours of the first; from the fifteenth on they look
+    like others.
 
     Args:
         names: of the methods.
@@ -34,12 +38,9 @@ def method_panels(
         for column, heading in zip(losses, ("Training loss", "Validation loss"), strict=True)
     ]
     column, name = score
-    values = [v for rows in _all(runs) for v in _column(rows, column) if math.isfinite(v)]
-    if values:
-        limits = (0.0, 1.0) if all(0 <= v <= 1 for v in values) else None
-        label = f"{name} (0 to 1)" if limits else name
+    if any(math.isfinite(v) for rows in _all(runs) for v in _column(rows, column)):
         lines = _lines(names, runs, column)
-        panels.append(Panel(f"Validation {name}", "epoch", label, lines, limits, _WIDE))
+        panels.append(Panel(f"Validation {name}", "epoch", name, lines, share=_WIDE))
     return panels
 
 
@@ -69,11 +70,13 @@ def method_pictures(
 
 def _lines(names: Sequence[str], runs: Sequence[Sequence[Rows]], column: str) -> list[Line]:
     lines = []
-    for name, colour, seeds in zip(names, line_colours(len(names)), runs, strict=True):
+    colours = line_colours(len(names))
+    for place, (name, seeds) in enumerate(zip(names, runs, strict=True)):
+        again = colours[place] in colours[:place]
         for number, rows in enumerate(seeds):
-            epochs = _column(rows, "epoch")
+            epochs, values = _column(rows, "epoch"), _column(rows, column)
             label = name if number == 0 else ""
-            lines.append(Line(label, epochs, _column(rows, column), colour=colour))
+            lines.append(Line(label, epochs, values, dashed=again, colour=colours[place]))
     return lines
 
 

@@ -1,7 +1,7 @@
 """Tables: scores with the best ones marked, and shares as shades."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from netlab.figures.html.markup import Html, element
@@ -17,6 +17,8 @@ class ScoreRow(NamedTuple):
     values: Sequence[float | None]
     best: Literal["highest", "lowest"] | None = None
     """Which value is marked; none if that would say nothing."""
+    marked: Collection[int] | None = None
+    """Places that are marked instead."""
 
 
 def score(value: float | None) -> str:
@@ -91,6 +93,8 @@ def _row_head(label: str) -> Html:
 
 def _best(row: ScoreRow) -> list[bool]:
     """Which values of a row are the best; none where there is no other to compare with."""
+    if row.marked is not None:
+        return [place in row.marked for place in range(len(row.values))]
     known = [v for v in row.values if v is not None and not math.isnan(v)]
     if row.best is None or len(set(known)) < 2:
         return [False] * len(row.values)
