@@ -93,11 +93,11 @@ def span(
 
 
 def same_training(wish: TrainConfig, run: TrainConfig) -> bool:
-    """Whether a run's config is what a wish would train; where the data lie does not matter, what
-    they are does, but no config tells (see `data_of`).
+    """Whether a run's config is what a wish would train, wherever the data lie.
 
-    Device, precision and threads matter only where the wish names them. Nor does it matter what was
-    to be done about numbers that go wrong, as long as the run would have stopped at them.
+    What the data are no config tells: see `data_of`. Device, precision and threads matter only
+    where the wish names them. Nor does it matter what was to be done about numbers that go wrong,
+    as long as the run would have stopped at them.
     """
     if run.on_nan not in ("stop", wish.on_nan):
         return False

@@ -1,7 +1,7 @@
 """The runs of a comparison: taken by name, or trained where they are not there yet."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +22,6 @@ from netlab.header import read_header
 from netlab.rundir import RunDir, find_run
 from netlab.runs import RunSummary, no_weights, summarise
 from netlab.settings import Layer, choose_arch, merge, read_config_file, recipe, user_layers
-
-_PICTURES = (
-    "seed",
-    *(
-        f.name
-        for f in fields(TrainConfig)
-        if f.metadata["group"] == "Data" and f.name not in ("augment", "disturb")
-    ),
-)
-"""Settings on which the pictures of a training may depend."""
 
 
 def named_runs(words: Sequence[str], runs_dir: Path) -> list[RunDir]:
@@ -133,13 +123,14 @@ def train_methods(
     """
     names = method_names(configs, [f"method {i}" for i, _ in enumerate(configs, 1)])
     folders: dict[RunDir, str] = {}
-    stop, usable = StopSignal(), _Usable()
+    seen: dict[Any, str] = {}
+    stop = StopSignal()
     for number, (name, config) in enumerate(zip(names, configs, strict=True), start=1):
         title = f"{number} of {len(configs)}: {name}, seed {config.seed}"
         try:
             if stop():  # too late for the training before, which had ended
                 raise Interrupted(f"stopped before {title}")
-            there = find_training(config, runs_dir, usable(config))
+            there = find_training(config, runs_dir, partial(_accept, config, seen))
             folders[_trained(config, there, title, runs_dir, stop)] = name
         except Interrupted as error:
             raise Interrupted(f"{error}; the same netlab compare does the rest") from error
@@ -154,52 +145,50 @@ def train_methods(
     return folders
 
 
-class _Usable:
-    """Whether runs have whole weights, and were trained on the pictures that are there now."""
+def _accept(config: TrainConfig, seen: dict[Any, str], run: RunSummary) -> bool:
+    """Whether a run with the settings of a config can be taken; says why not.
 
-    def __init__(self) -> None:
-        self._now: dict[str, str] = {}
+    Args:
+        config: what is to be trained.
+        seen: fingerprints of the pictures that were read before; takes those that are read now.
+        run: finished or not.
+    """
+    fault = _fault(config, seen, run)
+    if fault:
+        note(f"{run.path}: {fault}; not taken")
+    return not fault
 
-    def __call__(self, config: TrainConfig) -> Callable[[RunSummary], bool]:
-        """What tells it of runs that have the settings of a config."""
 
-        def accept(summary: RunSummary) -> bool:
-            fault = self._fault(config, summary)
-            if fault:
-                note(f"{summary.path}: {fault}; not taken")
-            return not fault
+def _fault(config: TrainConfig, seen: dict[Any, str], summary: RunSummary) -> str:
+    from netlab.engine.weights import read_tensors
 
-        return accept
+    run, done = RunDir(summary.path), summary.state == "done"
+    if done:
+        try:
+            read_tensors(run.best)
+        except WeightsError as error:
+            return str(error)
+    told = data_of(run)
+    if told and told != _fingerprint(config, seen):
+        return "trained on other pictures than are there now"
+    # One that has saved nothing yet begins anew; built-in data sets are what they were.
+    if not told and done and config.images is not None:
+        return "does not tell on which pictures it was trained"
+    return ""
 
-    def _fault(self, config: TrainConfig, summary: RunSummary) -> str:
-        from netlab.engine.weights import read_tensors
 
-        run = RunDir(summary.path)
-        if summary.state == "done":
-            try:
-                read_tensors(run.best)
-            except WeightsError as error:
-                return str(error)
-        told = data_of(run)
-        if not told:
-            # One that has saved nothing yet begins anew; built-in data sets are what they were.
-            unknown = summary.state == "done" and config.images is not None
-            return "does not tell on which pictures it was trained" if unknown else ""
-        if told != self._fingerprint(config):
-            return "trained on other pictures than are there now"
-        return ""
+def _fingerprint(config: TrainConfig, seen: dict[Any, str]) -> str:
+    """Of the pictures that a config names, which are read once for all methods."""
+    from netlab.data._fingerprint import fingerprint
+    from netlab.engine.events import Silent
+    from netlab.engine.train import load
+    from netlab.tasks._parts import data_request
 
-    def _fingerprint(self, config: TrainConfig) -> str:
-        """Of the pictures, which are read once for all methods that are trained on them."""
-        from netlab.data._fingerprint import fingerprint
-        from netlab.engine.events import Silent
-        from netlab.engine.train import load
-
-        key = str([getattr(config, name) for name in _PICTURES])
-        if key not in self._now:
-            note("reading the pictures, to see whether they are those of earlier runs")
-            self._now[key] = fingerprint(*load(config, Silent()))
-        return self._now[key]
+    asked = config.dataset, data_request(config, "train", note)
+    if asked not in seen:
+        note("reading the pictures, to see whether they are those of earlier runs")
+        seen[asked] = fingerprint(*load(config, Silent()))
+    return seen[asked]
 
 
 def _trained(

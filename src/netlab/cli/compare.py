@@ -23,7 +23,7 @@ from netlab.cli._flags import (
 from netlab.cli._methods import arch_of, check_methods, method_configs, named_runs, train_methods
 from netlab.cli._report import note
 from netlab.config import MACHINE_FIELDS, TrainConfig, flag_of
-from netlab.errors import ExitCode, Interrupted, NetlabError, UsageError
+from netlab.errors import ExitCode, NetlabError, UsageError
 from netlab.header import read_header
 from netlab.rundir import RunDir, free_path, stamped
 from netlab.settings import Layer, merge
@@ -166,8 +166,6 @@ def _compare(
         note(f"scoring {run.path}")
         try:
             entries.append(score_run(run, split, **how))
-        except Interrupted:
-            raise
         except NetlabError as error:
             last = error
             failed.append(f"{run.name}: {error}")

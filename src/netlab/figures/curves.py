@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -80,13 +80,11 @@ def training_curves(
         title: stands above all panels.
     """
     panels = training_panels(rows, monitor, best_epoch)
-    epochs, columns = _columns(rows)
-    if _score_of(columns, monitor) is None:
-        measures = [n for n in columns if n.startswith("val_") and n != "val_loss"]
+    if _score_of(_columns(rows)[1], monitor) is None:
         panels[1:1] = [
-            Panel(f"Validation {_said(key)}", "epoch", "", _both(key, epochs, columns), share=0.8)
-            for key in map(_key, measures)
-            if f"train_{key}" not in columns
+            replace(panel, title=f"Validation {panel.title}", share=0.8)
+            for panel in other_panels(rows, monitor)
+            if [line.label for line in panel.lines] == ["validation"]
         ]
     return draw_panels(panels, title=title)
 
