@@ -23,16 +23,18 @@ import torch.nn.functional as F
 from _memory import peak_mebibytes
 from PIL import Image, ImageFilter
 
-from netlab.engine.device import resolve
-from netlab.engine.inputs import Naming, find_inputs, make_folders, plan
-from netlab.engine.outputs import Style, Writer
-from netlab.engine.pipeline import predict_files
-from netlab.engine.predict import Predictor
-from netlab.engine.weights import describe, load_weights, save_weights
+from netlab.device import resolve
+from netlab.predict.inputs import Naming, find_inputs, make_folders, plan
+from netlab.predict.outputs import Style, Writer
+from netlab.predict.pipeline import predict_files
+from netlab.predict.predictor import Predictor
+from netlab.runs.find import DEFAULT
 from netlab.settings import defaults_of, merge
-from netlab.tasks._parts import MEAN, STD
-from netlab.tasks.segmentation import Segmentation
-from netlab.zoo import DEFAULT, bundled
+from netlab.tasks.load import describe, load_weights
+from netlab.tasks.pixels import MEAN, STD
+from netlab.tasks.segmentation.task import Segmentation
+from netlab.weights.bundled import bundled
+from netlab.weights.file import save_weights
 
 EQUAL = 0.999
 

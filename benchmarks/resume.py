@@ -47,11 +47,11 @@ def main() -> None:
 
 def _start(run: Path, data_dir: Path | None, threads: int, words: list[str]) -> str:
     """Train a few batches of the default recipe into `run`; the name of the data set."""
-    from netlab.data._files import data_dir as folder_of
     from netlab.data.pets import Pets
-    from netlab.engine.train import train
+    from netlab.data.readers.folders import data_dir as folder_of
     from netlab.errors import Interrupted
     from netlab.settings import Layer, merge, recipe, user_layers
+    from netlab.training.fit import train
 
     folder = folder_of(str(data_dir) if data_dir else None)
     dataset = "pets" if Pets().present(folder) else "synthetic"
@@ -70,9 +70,9 @@ def _resume(run: Path) -> None:
     started = time.perf_counter()
     import torch._dynamo  # noqa: F401 - else the first optimiser would
 
-    from netlab.engine.train import train
     from netlab.errors import Interrupted
     from netlab.settings import merge, read_config_file
+    from netlab.training.fit import train
 
     imported = time.perf_counter()
     done = []

@@ -32,13 +32,13 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from netlab.config import TrainConfig
-from netlab.data._contract import DataRequest
+from netlab.contracts.dataset import DataRequest
 from netlab.data.synthetic import Synthetic
-from netlab.engine.device import resolve
-from netlab.engine.loop import Trainer, train_epoch
-from netlab.engine.state import State
-from netlab.engine.train import build_model, prepare, settle
+from netlab.device import resolve
 from netlab.settings import Layer, defaults_of, merge, preset
+from netlab.training.loop import Trainer, train_epoch
+from netlab.training.prepare import build_model, prepare, settle
+from netlab.training.state import State
 
 BARS = {"fp32": 1.15, "bf16": 2.0}
 BATCH = 16

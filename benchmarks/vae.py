@@ -39,14 +39,14 @@ from _memory import peak_mebibytes
 from torch import Tensor, nn
 
 from netlab.config import TrainConfig
-from netlab.data._files import data_dir
 from netlab.data.mnist import Mnist
-from netlab.engine.device import Machine, resolve
-from netlab.engine.loop import train_epoch
-from netlab.engine.train import build_model, prepare, settle
+from netlab.data.readers.folders import data_dir
+from netlab.device import Machine, resolve
 from netlab.settings import Layer, merge, preset_names, recipe
-from netlab.tasks._labelled import load_labelled
-from netlab.tasks._parts import to_unit
+from netlab.tasks.labelled import load_labelled
+from netlab.tasks.pixels import to_unit
+from netlab.training.loop import train_epoch
+from netlab.training.prepare import build_model, prepare, settle
 
 BAR = 1.5
 INSTALL = (

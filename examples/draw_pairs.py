@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from netlab.data._contract import DataRequest
+from netlab.contracts.dataset import DataRequest
 from netlab.data.synthetic import Synthetic
 
 

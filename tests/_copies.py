@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from netlab.contracts.dataset import DataRequest
 from netlab.data import cifar10
-from netlab.data._contract import DataRequest
 from netlab.data.synthetic import Synthetic
 
 # Pictures in each part of the MNIST copy.

@@ -75,11 +75,9 @@ class Server:
 def _serve() -> None:
     import torch
 
-    import netlab.engine.train
     import netlab.losses
-    import netlab.tasks.classification
-    import netlab.tasks.conditional_vae
-    import netlab.tasks.segmentation  # noqa: F401
+    import netlab.tasks.classification.task
+    import netlab.tasks.segmentation.task  # noqa: F401
 
     assert torch.get_num_threads() >= 1
     for line in sys.stdin:
@@ -112,9 +110,10 @@ def _kill_after(pid: int, seconds: float) -> None:
 def _child(order: dict[str, Any]) -> int:
     from netlab.cli.main import explain
     from netlab.config import TrainConfig
-    from netlab.engine import saves
-    from netlab.engine.train import fit_batch, settle, train
-    from netlab.rundir import RunDir
+    from netlab.runs.folder import RunDir
+    from netlab.training import saves
+    from netlab.training.fit import train
+    from netlab.training.prepare import fit_batch, settle
 
     saves.Saves.if_due = saves.Saves.save  # after every batch  # type: ignore[method-assign]
     if "step" in order:
@@ -183,7 +182,7 @@ def configs() -> dict[str, dict[str, Any]]:
 
 def differences(one: Path, other: Path) -> list[str]:
     """What two finished runs differ in, apart from times."""
-    from netlab.engine.weights import read_tensors
+    from netlab.weights.file import read_tensors
 
     found = []
     for name in _STATES:

@@ -112,10 +112,10 @@ class Worker:
 def _serve() -> None:
     import torch
 
-    import netlab.engine.predict
-    import netlab.engine.scoring
-    import netlab.engine.swap_job
-    import netlab.engine.train  # noqa: F401
+    import netlab.predict.predictor
+    import netlab.scoring.evaluate
+    import netlab.swap.job
+    import netlab.training.fit  # noqa: F401
     from netlab.cli.main import main
 
     torch.set_num_threads(1)
@@ -448,8 +448,8 @@ WEIGHTS: list[str] = []
 def prepare(folder: Path) -> None:
     """Train the tiny networks that the cases use, into `folder`."""
     global TINY
-    from netlab.engine.train import train
-    from netlab.rundir import RunDir
+    from netlab.runs.folder import RunDir
+    from netlab.training.fit import train
     from tests.conftest import tiny_config, tiny_labelled
 
     TINY = folder

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from netlab.data.class_folder import ClassFolder
-from netlab.engine.train import prepare, settle
 from netlab.errors import DataError
+from netlab.training.prepare import prepare, settle
 from tests.conftest import tiny_labelled
 from tests.test_labelled import SPLITS, check_parts, load
 
@@ -122,7 +122,7 @@ def test_unreadable_pictures_of_ones_own_are_dropped(class_copy: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="names are text elsewhere")
 def test_names_need_not_be_text(class_copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("netlab.data._prepare._WORTH_CACHING", 1)
+    monkeypatch.setattr("netlab.data.readers.cache._WORTH_CACHING", 1)
     odd = os.fsdecode(b"caf\xe9.png")
     try:
         Image.new("RGB", (9, 9)).save(class_copy / "cat" / odd)

@@ -96,8 +96,8 @@ def test_info_of_a_description_of_wrong_types_is_one_line(
     runs: Path, tmp_path: Path, harm: dict[str, object]
 ) -> None:
     """Found by tests/fuzz.py."""
-    from netlab.engine.weights import read_tensors, save_weights
-    from netlab.header import read_header
+    from netlab.weights.file import read_tensors, save_weights
+    from netlab.weights.header import read_header
 
     path = next(runs.glob("runs/*/best.safetensors"))
     save_weights(tmp_path / "w.safetensors", read_tensors(path), read_header(path).about | harm)
@@ -159,12 +159,12 @@ def test_scores_are_told_even_where_the_figure_cannot_be_written(runs: Path) -> 
 
 
 def test_commands_hold_no_place_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    from netlab.cli._training import _command
+    from netlab.cli.training import command_line
 
     words = ["--data-dir", "/secret/a=b/c", "--images=/secret/d", "-x", "--loss", "ce+0.5*dice"]
     monkeypatch.setattr("sys.argv", ["netlab", "train", *words])
-    assert "secret" not in _command()
-    assert _command().startswith("netlab train --data-dir c --images=d -x --loss")
+    assert "secret" not in command_line()
+    assert command_line().startswith("netlab train --data-dir c --images=d -x --loss")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
@@ -179,7 +179,7 @@ def test_a_killed_run_goes_on_and_ends_with_equal_bits(tmp_path: Path) -> None:
     for words in (["--resume", "r"], ["unet", *flags, "--run-dir", "whole"]):
         done = netlab("train", *words, cwd=tmp_path)
         assert done.returncode == 0, done.stderr.decode()
-    from netlab.engine.weights import read_tensors
+    from netlab.weights.file import read_tensors
 
     a, b = (read_tensors(tmp_path / r / "last.safetensors") for r in ("r", "whole"))
     assert all((a[k] == b[k]).all() for k in a)
@@ -258,7 +258,7 @@ def test_interrupt_saves_and_resume_ends_with_equal_weights(
     if number == signal.SIGINT:
         whole = netlab("train", "unet", *flags, "--run-dir", "whole", cwd=tmp_path)
         assert whole.returncode == 0
-        from netlab.engine.weights import read_tensors
+        from netlab.weights.file import read_tensors
 
         a, b = (read_tensors(tmp_path / r / "last.safetensors") for r in ("r", "whole"))
         assert all((a[k] == b[k]).all() for k in a)

@@ -16,9 +16,10 @@ import pytest
 import torch
 from PIL import Image
 
-from netlab.cli._compare_table import comparison_lines
 from netlab.cli.main import main
-from netlab.comparison import (
+from netlab.cli.view.comparison import comparison_lines
+from netlab.compare.comparison import COSTS, Comparison, Entry, Method, document, side_by_side
+from netlab.compare.methods import (
     FOUR_METHODS,
     find_training,
     grid,
@@ -27,25 +28,24 @@ from netlab.comparison import (
     same_training,
     span,
 )
+from netlab.compare.page import comparison_page
 from netlab.config import TrainConfig
-from netlab.data._contract import SegmentationSet
-from netlab.data._fingerprint import fingerprint
-from netlab.engine import train as engine_train
-from netlab.engine.compare import COSTS, Comparison, Entry, Method, document, side_by_side
-from netlab.engine.compare_page import comparison_page
-from netlab.engine.weights import read_tensors
+from netlab.contracts.dataset import SegmentationSet
+from netlab.contracts.report import Measure
+from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import ConfigError, UsageError
 from netlab.figures.comparison import method_panels, method_pictures
 from netlab.figures.curves import draw_panels
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.metrics.confusion import mean_iou
 from netlab.registry import get
-from netlab.rundir import RunDir
-from netlab.runs import list_runs, summarise
+from netlab.runs.folder import RunDir
+from netlab.runs.summary import list_runs, summarise
 from netlab.settings import Layer, merge, read_config_file
-from netlab.tasks._measures import Measure
-from netlab.tasks._parts import data_request
-from netlab.tasks._segmentation_report import SegmentationReport
+from netlab.tasks.data import data_request
+from netlab.tasks.segmentation.report import SegmentationReport
+from netlab.training import fit as engine_train
+from netlab.weights.file import read_tensors
 from tests._copies import drawn
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 
@@ -614,14 +614,14 @@ def test_other_architectures_are_compared_by_their_own_scores(
 def _interrupt_at(monkeypatch: pytest.MonkeyPatch, row: int) -> None:
     """Send Ctrl-C while the given epoch row, counted over all trainings, is being finished."""
     rows = iter(range(1, 100))
-    finish = engine_train._finish_epoch
+    finish = engine_train.finish_epoch
 
     def finish_and_interrupt(*args: Any) -> None:
         if next(rows) == row:
             os.kill(os.getpid(), signal.SIGINT)
         finish(*args)
 
-    monkeypatch.setattr(engine_train, "_finish_epoch", finish_and_interrupt)
+    monkeypatch.setattr(engine_train, "finish_epoch", finish_and_interrupt)
 
 
 def test_an_interrupted_comparison_is_ended_by_the_same_command(

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from netlab import registry
-from netlab.cli.train import _merged
+from netlab.cli.train import merged_settings
 from netlab.config import TrainConfig, flag_of
 from netlab.errors import ConfigError
 from netlab.expressions import Term, parse_sum
@@ -189,7 +189,7 @@ def merged(
     **flags: object,
 ) -> TrainConfig:
     """As `netlab train vae` merges its settings."""
-    return _merged("vae", preset_, file, set_, dict(flags))
+    return merged_settings("vae", preset_, file, set_, dict(flags))
 
 
 @pytest.mark.parametrize("where", ["flag", "set", "yaml", "preset"])
@@ -299,4 +299,4 @@ def test_an_architecture_that_is_no_text_is_refused(tmp_path: Path, value: objec
     path.write_text(yaml.safe_dump({"arch": value}))
     for asked in (None, "unet"):
         with pytest.raises(ConfigError, match=r"c\.yaml: arch must be text"):
-            _merged(asked, None, path, None, {})
+            merged_settings(asked, None, path, None, {})

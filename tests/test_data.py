@@ -12,14 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from netlab.data._augment import STRENGTHS, Strength, augment
-from netlab.data._contract import DataRequest, SegmentationSet, Split
-from netlab.data._pictures import read_mask, read_picture
-from netlab.data._prepare import hashed_order
-from netlab.data._random import derive, uniforms
+from netlab.contracts.dataset import DataRequest, SegmentationSet, Split
 from netlab.data.pairs import Pairs
 from netlab.data.pets import Pets
+from netlab.data.readers.parts import hashed_order
+from netlab.data.readers.pictures import read_mask, read_picture
 from netlab.errors import DataError, PictureError
+from netlab.layers.augment import STRENGTHS, Strength, augment
+from netlab.seeds import derive, uniforms
 from tests._copies import drawn
 
 
@@ -191,7 +191,7 @@ def test_cache_gives_the_same_bytes_and_follows_changes(
     monkeypatch.setenv("NETLAB_CACHE", "off")
     plain = pets(pets_copy)
     monkeypatch.setenv("NETLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("netlab.data._prepare._WORTH_CACHING", 1)
+    monkeypatch.setattr("netlab.data.readers.cache._WORTH_CACHING", 1)
     said: list[str] = []
     first, second = pets(pets_copy, note=said.append), pets(pets_copy, note=said.append)
     assert sum("decoded once" in line for line in said) == 1
@@ -208,7 +208,7 @@ def test_cache_gives_the_same_bytes_and_follows_changes(
 def test_cache_tells_folders_apart_and_mends_itself(
     pairs_copy: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netlab.data._prepare._WORTH_CACHING", 1)
+    monkeypatch.setattr("netlab.data.readers.cache._WORTH_CACHING", 1)
     images, _ = pairs_copy
     sets = []
     for value in (0, 1):  # same names, sizes and times, as an archive leaves them
@@ -230,7 +230,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_stop(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NETLAB_CACHE", str(tmp_path / "file" / "cache"))
-    monkeypatch.setattr("netlab.data._prepare._WORTH_CACHING", 1)
+    monkeypatch.setattr("netlab.data.readers.cache._WORTH_CACHING", 1)
     said: list[str] = []
     assert len(pets(pets_copy, note=said.append)) == 27
     assert any("not cached" in line for line in said)

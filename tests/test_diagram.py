@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from netlab import registry
-from netlab.engine.structure import Level, Link, Structure, structure
-from netlab.figures._canvas import text_width
+from netlab.figures.canvas import text_width
 from netlab.figures.diagram import diagram, shape_words, totals
+from netlab.inspect.structure import Level, Link, Structure, structure
 from tests.test_structure import Odd, measured
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -214,7 +214,7 @@ def test_info_draws_bundled_weights_into_the_working_folder(
 def test_info_draws_a_run_and_its_files_into_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from netlab.zoo import bundled
+    from netlab.weights.bundled import bundled
 
     run = tmp_path / "runs" / "mine"
     run.mkdir(parents=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
-from netlab.data._disturb import TESTS, add_noise, disturb, disturb_alike, jpeg, mean_filter
+from netlab.layers.disturb import TESTS, add_noise, disturb, disturb_alike, jpeg, mean_filter
 
 CHANNELS = (1, 3)
 

@@ -21,8 +21,8 @@ import yaml
 
 from netlab import registry
 from netlab.errors import ExitCode
-from netlab.header import read_header
-from netlab.zoo import bundled
+from netlab.weights.bundled import bundled
+from netlab.weights.header import read_header
 from tests._docs import GENERATED, ROOT, Block, Command, Document, documents
 from tests._docs_run import (
     COMMANDS,
@@ -301,7 +301,7 @@ WENT_ON = {"judge-cifar10"}
 
 def test_the_bundled_weights_are_documented() -> None:
     """Their page has a row for each, and the command that each says of itself."""
-    page = "src/netlab/zoo/README.md"
+    page = "src/netlab/weights/bundled/README.md"
     assert {name.strip("`") for name in table(page, "| name")} == {*bundled()}
     said = {c.text for c in SAID if c.file == page}
     for name, path in bundled().items():

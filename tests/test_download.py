@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 import pytest
 
-from netlab.cli._data import ensure_data
 from netlab.cli.download import download
-from netlab.data._contract import DataRequest
+from netlab.cli.missing_data import ensure_data
+from netlab.contracts.dataset import DataRequest
 from netlab.data.mnist import Mnist
 from netlab.data.pets import Pets
 from netlab.errors import DataError, UsageError, WorkFailed
-from netlab.rundir import locked
+from netlab.files import locked
 from tests.conftest import Quiet, mend_torchvision, serving, tiny_config
 
 

@@ -22,14 +22,15 @@ import torch
 from PIL import Image
 
 from netlab.config import TrainConfig
-from netlab.engine import saves
-from netlab.engine.events import Silent
-from netlab.engine.loop import NotFinite, Trainer
-from netlab.engine.predict import Predictor
-from netlab.engine.train import fit_batch, settle, train
 from netlab.errors import Interrupted, UsageError, WeightsError
-from netlab.header import read_header
-from netlab.rundir import RunDir, create_run
+from netlab.predict.predictor import Predictor
+from netlab.runs.folder import RunDir, create_run
+from netlab.training import saves
+from netlab.training.fit import train
+from netlab.training.loop import NotFinite, Trainer
+from netlab.training.prepare import fit_batch, settle
+from netlab.training.reporter import Silent
+from netlab.weights.header import read_header
 from tests._copies import drawn
 from tests.conftest import netlab, tiny_config
 from tests.faults import KILLED, Server, configs, differences, killed_and_finished
@@ -133,7 +134,7 @@ def test_prediction_halves_its_batch_by_itself(monkeypatch: pytest.MonkeyPatch) 
 
 def limit_pictures(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     """Training runs out of memory with a larger batch than this."""
-    from netlab.tasks.segmentation import Segmentation
+    from netlab.tasks.segmentation.task import Segmentation
 
     loss = Segmentation.loss
 
@@ -213,7 +214,7 @@ def test_the_state_is_saved_within_an_epoch(
 
 def breaking(monkeypatch: pytest.MonkeyPatch, steps: set[int], what: str = "loss") -> None:
     """Loss or gradient is no number in these steps."""
-    from netlab.tasks.segmentation import Segmentation
+    from netlab.tasks.segmentation.task import Segmentation
 
     loss = Segmentation.loss
     calls = iter(range(10**6))
@@ -271,7 +272,7 @@ def test_skip_leaves_out_the_batch_alone(
 
 
 def _tensors(run: RunDir) -> list[torch.Tensor]:
-    from netlab.engine.weights import read_tensors
+    from netlab.weights.file import read_tensors
 
     return [t for t in read_tensors(run.state).values() if t.is_floating_point()]
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from netlab.errors import WorkFailed
-from netlab.figures import _canvas
-from netlab.figures._axis import numbers, x_axis, y_axis
+from netlab.figures import canvas as _canvas
+from netlab.figures.axis import numbers, x_axis, y_axis
 from netlab.figures.curves import Line, Panel, draw_panels, training_curves
 from netlab.figures.palette import class_colours, line_colours, overlay, paint, palette_bytes
 from netlab.figures.png import save_png

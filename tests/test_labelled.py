@@ -20,12 +20,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from netlab import registry
+from netlab.contracts.dataset import DataRequest, LabelledSet, Split
 from netlab.data import cifar10
-from netlab.data._contract import DataRequest, LabelledSet, Split
-from netlab.data._labelled import part_of
-from netlab.data._prepare import hashed_order
 from netlab.data.cifar10 import Cifar10
 from netlab.data.mnist import Mnist, read_idx
+from netlab.data.readers.parts import hashed_order, part_of
 from netlab.errors import DataError, WorkFailed
 from tests._copies import (
     BATCHES,
@@ -493,7 +492,7 @@ def test_decoded_pictures_are_kept_and_follow_changes(
     root = write_png(tmp_path)
     plain = load(Cifar10(), data_dir=tmp_path)
     monkeypatch.setenv("NETLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("netlab.data._prepare._WORTH_CACHING", 1)
+    monkeypatch.setattr("netlab.data.readers.cache._WORTH_CACHING", 1)
     said: list[str] = []
     for _ in range(2):
         kept = load(Cifar10(), data_dir=tmp_path, note=said.append)

@@ -22,28 +22,30 @@ import netlab
 from netlab import registry
 from netlab.cli.main import main
 from netlab.config import TrainConfig, flag_of
-from netlab.data._contract import DataRequest, LabelledSet
-from netlab.data._disturb import TESTS
+from netlab.contracts.dataset import DataRequest, LabelledSet
 from netlab.data.digits import CLASSES, SIZES, Digits
-from netlab.decoders._ladder import Ladder
-from netlab.engine.dry_run import dry_run
-from netlab.engine.events import Silent
-from netlab.engine.loop import train_epoch
-from netlab.engine.train import check, prepare, settle, train
-from netlab.engine.weights import load_weights, read_tensors
 from netlab.errors import ConfigError, DataError, Interrupted
-from netlab.header import read_header
+from netlab.layers.disturb import TESTS
+from netlab.layers.ladder import Ladder
 from netlab.registry import register
-from netlab.rundir import RunDir
-from netlab.tasks.classification import Classification
-from netlab.tasks.conditional_vae import VaeScores
+from netlab.runs.folder import RunDir
+from netlab.tasks.classification.task import Classification
+from netlab.tasks.load import load_weights
+from netlab.tasks.vae.task import VaeScores
+from netlab.training.dry_run import dry_run
+from netlab.training.fit import train
+from netlab.training.loop import train_epoch
+from netlab.training.prepare import check, prepare, settle
+from netlab.training.reporter import Silent
+from netlab.weights.file import read_tensors
+from netlab.weights.header import read_header
 from tests._copies import drawn
 from tests.conftest import tiny_config, tiny_labelled
 from tests.test_train import assert_equal_runs, fit, rows_of, stop_after
 from tests.test_vae import HELPED, SMALL_HELPERS
 
 HERE: dict[str, Any] = {"device": "cpu", "precision": "fp32", "threads": 1}
-MOVING = [name for name in HELPED if registry.get("loss", name).adversarial]
+MOVING = [name for name in HELPED if registry.get("vae-term", name).adversarial]
 WITH_HELPERS: dict[str, object] = {
     "loss": "+".join(["bce", "kl", "cycle", *(f"2*{name}" for name in HELPED)]),
     "parts": {
@@ -191,7 +193,7 @@ def test_the_best_epoch_of_a_classifier_has_the_highest_accuracy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scores = iter([0.25, 0.75, 0.5])
-    row = "netlab.tasks.classification.ClassificationScores.row"
+    row = "netlab.tasks.classification.task.ClassificationScores.row"
     monkeypatch.setattr(row, lambda _: {"val_loss": 1.0, "val_accuracy": next(scores)})
     run = fit(tmp_path / "run", tiny_labelled("classifier", epochs=3))
     assert read_header(run.best).about["progress"]["epoch"] == 2
@@ -269,7 +271,7 @@ def test_a_helper_has_a_learning_rate_of_its_own(tmp_path: Path) -> None:
 
 
 def test_weights_say_what_their_network_takes(vae: RunDir, classifier: RunDir) -> None:
-    for run, task in ((vae, "conditional-vae"), (classifier, "classification")):
+    for run, task in ((vae, "vae"), (classifier, "classification")):
         about = read_header(run.best).about
         assert about["task"] == task
         assert about["classes"] == list(CLASSES)
@@ -493,7 +495,7 @@ def test_judge_and_weights_beside_are_found_among_the_runs(
         ("vae --loss bce+mse+kl", "exactly one likelihood"),
         ("vae --loss ce", "exactly one likelihood"),
         ("vae --loss bce+ce", "loss 'ce' is for segmentation and classification, not for vae"),
-        ("classifier --loss bce", "loss 'bce' is for conditional-vae, not for classifier"),
+        ("classifier --loss bce", "loss 'bce' is for vae, not for classifier"),
         ("classifier --loss ce+dice", "loss 'dice' is for segmentation, not for classifier"),
         ("vae --dataset synthetic", "dataset 'synthetic' has masks, but vae needs labelled"),
         ("classifier --dataset pets --download", "has masks, but classifier needs labelled"),

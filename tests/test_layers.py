@@ -2,44 +2,47 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from netlab import registry
 from netlab.registry import FOLDERS
 
 SOURCE = Path(__file__).parent.parent / "src" / "netlab"
-BASE = {
-    "registry",
-    "config",
-    "settings",
-    "rundir",
-    "errors",
-    "header",
-    "expressions",
-    "components",
-    "runs",
-    "runfiles",
-    "comparison",
-    "__init__",
-}
-RANKS = [
+ORDER = [
     {"cli"},
-    {"engine", "zoo"},
+    {"compare"},
+    {"swap", "training"},
+    {"scoring"},
+    {"predict", "inspect"},
     {"tasks"},
-    {"models", "losses", "metrics", "data", "figures", "optimizers", "schedules"},
-    {"encoders", "decoders", "bottlenecks", "conditioning"},
-    {"layers"},
-    BASE,
+    {"figures"},
+    {"runs"},
+    {"weights"},
+    {"models"},
+    {"losses", "vae_terms", "data", "encoders", "decoders", "bottlenecks", "conditioning"},
+    {"layers", "optimizers", "schedules", "metrics"},
+    {"contracts"},
+    {"components", "settings"},
+    {"config"},
+    {"registry", "files", "seeds", "device"},
+    {"expressions"},
+    {"errors", "__init__"},
 ]
+"""Rooms from the command line down; each imports only from itself and from those below it."""
 HEAVY = ("torch", "torchvision", "numpy", "PIL", "safetensors")
 
 
+def room(module: str) -> str:
+    return module.removeprefix("netlab").lstrip(".").split(".")[0] or "__init__"
+
+
 def rank(module: str) -> int:
-    top = module.removeprefix("netlab").lstrip(".").split(".")[0] or "__init__"
-    return next(i for i, layer in enumerate(RANKS) if top in layer)
+    return next(i for i, rooms in enumerate(ORDER) if room(module) in rooms)
 
 
 def imports(path: Path) -> list[str]:
@@ -59,21 +62,60 @@ FILES = sorted(p for p in SOURCE.rglob("*.py") if p.parent != SOURCE or p.name n
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(SOURCE)))
 def test_imports_point_down(path: Path) -> None:
-    mine = rank(".".join(path.relative_to(SOURCE).with_suffix("").parts))
+    mine = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
     for module in imports(path):
-        assert rank(module) >= mine, f"{path.name} imports {module}"
+        below = room(module) == room(mine) or rank(module) > rank(mine)
+        assert below, f"{path.relative_to(SOURCE)} imports {module}"
 
 
 COMPONENT_FOLDERS = sorted(FOLDERS.values())
 
 
+def own_names(folder: str) -> list[str]:
+    return registry.names(next(kind for kind, path in FOLDERS.items() if path == folder))
+
+
+def component_file(folder: str, name: str) -> Path:
+    kind = next(kind for kind, path in FOLDERS.items() if path == folder)
+    plain = SOURCE / folder / f"{name}.py"
+    return plain if plain.is_file() else SOURCE / folder / name / f"{kind}.py"
+
+
 @pytest.mark.parametrize("folder", COMPONENT_FOLDERS)
 def test_components_do_not_import_their_siblings(folder: str) -> None:
     package = f"netlab.{folder.replace('/', '.')}."
-    for path in (SOURCE / folder).glob("[!_]*.py"):
-        for module in imports(path):
-            if module.startswith(package):
-                assert module.removeprefix(package).startswith("_"), f"{path.name} imports {module}"
+    siblings = {name.replace("-", "_") for name in own_names(folder)}
+    for name in siblings:
+        for module in imports(component_file(folder, name)):
+            other = module.removeprefix(package).split(".")[0] if module.startswith(package) else ""
+            assert other not in siblings - {name}, f"{name} imports {module}"
+
+
+def private_imports(path: Path) -> list[str]:
+    """What a file imports from inside of a package that it does not belong to."""
+    mine = ["netlab", *path.relative_to(SOURCE).parts[:-1]] if path.is_relative_to(SOURCE) else []
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for name in (f"{node.module}.{alias.name}".split(".") for alias in node.names):
+                private = [
+                    i for i, word in enumerate(name) if re.fullmatch(r"_[a-z]\w*", word, re.I)
+                ]
+                if name[0] == "netlab" and private and name[: private[0]] != mine:
+                    found.append(".".join(name))
+    return found
+
+
+ALL_FILES = [
+    p
+    for top in ("src", "tests", "examples", "benchmarks", "tools")
+    for p in sorted((SOURCE.parent.parent / top).rglob("*.py"))
+]
+
+
+def test_nobody_imports_another_package_s_private_name() -> None:
+    found = {str(p): names for p in ALL_FILES if (names := private_imports(p))}
+    assert found == {}
 
 
 def loaded_modules(words: list[str]) -> set[str]:

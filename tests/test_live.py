@@ -17,15 +17,15 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from netlab.cli import _preview
-from netlab.cli._live import View
-from netlab.cli._pace import Pace
-from netlab.cli._plot import Series, plot
-from netlab.cli._report import TerminalReport, _console
-from netlab.engine.train import train
+from netlab.cli.view import preview as _preview
+from netlab.cli.view.live import View
+from netlab.cli.view.pace import Pace
+from netlab.cli.view.plot import Series, plot
+from netlab.cli.view.report import TerminalReport, stderr_console
 from netlab.errors import Interrupted
 from netlab.figures.png import save_png, tell_cells
 from netlab.figures.rows import Row, draw_rows
+from netlab.training.fit import train
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 from tests.screen import Screen
 
@@ -254,7 +254,7 @@ def test_a_slower_epoch_does_not_count_down_to_nothing() -> None:
 
 
 def told(report: TerminalReport, clock: Clock, epochs: int = 4, first: int = 0) -> None:
-    """A training as the engine tells it."""
+    """A training as its listeners hear it."""
     report.plan(FACTS | {"epochs": epochs, "first_epoch": first})
     for epoch in range(first, epochs):
         for done in range(1, 11):
@@ -299,7 +299,7 @@ def test_where_nothing_can_be_redrawn_there_is_no_view(
     monkeypatch.setenv("TERM", "dumb" if how == "dumb" else "xterm-256color")
     if how == "pipe with FORCE_COLOR":
         monkeypatch.setenv("FORCE_COLOR", "1")
-        console = _console()
+        console = stderr_console()
         assert not console.is_terminal
     elif how == "notebook":
         console = Console(file=io.StringIO(), force_jupyter=True, width=80)

@@ -12,12 +12,14 @@ import pytest
 import torch
 
 from netlab.config import FREE_ON_RESUME, TrainConfig
-from netlab.engine.events import Silent, Together
-from netlab.engine.logs import EventLog
-from netlab.engine.train import check, settle, train
 from netlab.errors import ConfigError, Interrupted, UsageError, WorkFailed
-from netlab.rundir import RunDir, create_run, read_rows
+from netlab.files import read_rows
+from netlab.runs.folder import RunDir, create_run
 from netlab.settings import Layer, merge
+from netlab.training.fit import train
+from netlab.training.logs import EventLog
+from netlab.training.prepare import check, settle
+from netlab.training.reporter import Silent, Together
 from tests.conftest import tiny_config
 
 
@@ -138,7 +140,7 @@ def test_logs_may_be_asked_for_later_and_change_no_bit(tmp_path: Path) -> None:
     assert names(RunDir(path))[0] == "resumed"
     train(config_of(log="none"), tmp_path / "plain")
     weights = [p / "last.safetensors" for p in (path, tmp_path / "plain")]
-    from netlab.engine.weights import read_tensors
+    from netlab.weights.file import read_tensors
 
     a, b = (read_tensors(file) for file in weights)
     assert all(torch.equal(a[name], b[name]) for name in a)
@@ -147,7 +149,7 @@ def test_logs_may_be_asked_for_later_and_change_no_bit(tmp_path: Path) -> None:
 def test_a_failure_and_skipped_batches_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from netlab.tasks.segmentation import Segmentation
+    from netlab.tasks.segmentation.task import Segmentation
 
     loss = Segmentation.loss
 

@@ -19,14 +19,7 @@ from torch import Tensor
 from netlab.metrics.baselines import constant_prediction, mean_mask
 from netlab.metrics.boundary import BoundaryF, default_tolerance
 from netlab.metrics.calibration import CalibrationError
-from netlab.metrics.confusion import (
-    confusion,
-    dice,
-    iou,
-    mean_iou,
-    merged_iou,
-    pixel_accuracy,
-)
+from netlab.metrics.confusion import confusion, dice, iou, mean_iou, merged_iou, pixel_accuracy
 from tests.conftest import mend_torchvision
 
 NAN = math.nan
@@ -449,7 +442,7 @@ def test_many_pixels_lose_no_precision() -> None:
     assert calibration(p, target) == pytest.approx(1 - float(np.float32(0.7)), abs=1e-9)
 
 
-# how the engine uses them
+# how they are used
 
 
 def test_metrics_work_in_and_out_of_inference_mode_and_autocast() -> None:

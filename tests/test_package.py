@@ -86,8 +86,9 @@ def test_own_data_script_runs(tmp_path: Path) -> None:
 
 def test_bundled_weights_know_what_made_them_and_cut_out_our_cat(tmp_path: Path) -> None:
     import netlab
-    from netlab.header import read_header
-    from netlab.zoo import DEFAULT, bundled
+    from netlab.runs.find import DEFAULT
+    from netlab.weights.bundled import bundled
+    from netlab.weights.header import read_header
 
     path = bundled()[DEFAULT]
     assert path.stat().st_size <= 8 * 2**20

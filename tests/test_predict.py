@@ -19,16 +19,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from netlab.engine import enlarge
-from netlab.engine.inputs import Job, Naming, find_inputs, make_folders, plan, plan_bytes
-from netlab.engine.outputs import FORMATS, Style, Writer, check_format, read_background
-from netlab.engine.pipeline import Failure, Outcome, predict_files
-from netlab.engine.predict import Prediction, Predictor, predict_mask
-from netlab.engine.weights import describe, load_weights, save_weights
 from netlab.errors import PictureError, UsageError, WorkFailed
 from netlab.figures.palette import palette_bytes
+from netlab.predict import enlarge
+from netlab.predict.inputs import Job, Naming, find_inputs, make_folders, plan, plan_bytes
+from netlab.predict.outputs import FORMATS, Style, Writer, check_format, read_background
+from netlab.predict.pipeline import Failure, Outcome, predict_files
+from netlab.predict.predictor import Prediction, Predictor, predict_mask
 from netlab.settings import Layer, merge
-from netlab.tasks.segmentation import Segmentation
+from netlab.tasks.load import describe, load_weights
+from netlab.tasks.segmentation.task import Segmentation
+from netlab.weights.file import save_weights
 
 CLASSES = ("pet", "background", "border")
 

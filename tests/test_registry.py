@@ -10,10 +10,10 @@ import torch
 
 from netlab import registry
 from netlab.components import network_words, parts_of
-from netlab.engine.train import build_model
 from netlab.errors import ConfigError, UnknownComponent
 from netlab.layers.blocks.conv import ConvBlock
 from netlab.settings import Layer, defaults_of, merge, preset, recipe
+from netlab.training.prepare import build_model
 from tests.conftest import tiny_config
 
 
@@ -36,7 +36,8 @@ def test_names_that_the_contract_promises() -> None:
     assert {"unet", "vae", "classifier"} <= set(registry.names("architecture"))
     assert {"channel", "film"} <= set(registry.names("conditioning"))
     assert {"conv", "residual"} <= set(registry.names("block"))
-    assert {"ce", "dice", "bce", "mse", "kl"} <= set(registry.names("loss"))
+    assert {"ce", "dice"} <= set(registry.names("loss"))
+    assert {"bce", "mse", "kl"} <= set(registry.names("vae-term"))
     assert {"pets", "pairs", "synthetic"} <= set(registry.names("dataset"))
     assert {"mnist", "cifar10", "digits", "class-folder"} <= set(registry.names("dataset"))
     assert {"adam", "adamw"} <= set(registry.names("optimizer"))

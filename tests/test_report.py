@@ -18,27 +18,29 @@ import torch
 from PIL import Image
 
 from netlab.cli.main import main
-from netlab.data._contract import SegmentationSet
-from netlab.engine import report as engine_report
-from netlab.engine.compare import document, score_run, side_by_side
-from netlab.engine.compare_page import comparison_page
-from netlab.engine.events import Silent
-from netlab.engine.report import run_page
-from netlab.engine.scoring import evaluate
-from netlab.engine.train import train
+from netlab.compare.comparison import document, score_run, side_by_side
+from netlab.compare.page import comparison_page
+from netlab.contracts.dataset import SegmentationSet
+from netlab.contracts.report import Headline, Html, Section
 from netlab.figures.curves import Line, Panel, other_panels, training_panels
 from netlab.figures.html.chart import line_chart
 from netlab.figures.html.gallery import Example, Group, PictureRow, gallery, picture_table
 from netlab.figures.html.images import WRONG, error_uri, mask_uri, picture_uri
-from netlab.figures.html.markup import Html, element, join
-from netlab.figures.html.page import Headline, Section, page
+from netlab.figures.html.markup import element, join
+from netlab.figures.html.page import page
 from netlab.figures.html.table import ScoreRow, heat_table, plain_table, score_table
 from netlab.figures.palette import class_colours
-from netlab.header import read_header
+from netlab.files import read_rows
 from netlab.metrics.confusion import confusion
-from netlab.rundir import RunDir, read_rows
-from netlab.tasks._page_parts import ranked
-from netlab.tasks._segmentation_report import SegmentationReport
+from netlab.runs.folder import RunDir
+from netlab.scoring import page as engine_report
+from netlab.scoring.evaluate import evaluate
+from netlab.scoring.page import run_page
+from netlab.tasks.sections import ranked
+from netlab.tasks.segmentation.report import SegmentationReport
+from netlab.training.fit import train
+from netlab.training.reporter import Silent
+from netlab.weights.header import read_header
 from tests._copies import drawn
 from tests.conftest import tiny_config, tiny_labelled
 

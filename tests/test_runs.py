@@ -13,12 +13,13 @@ import pytest
 
 from netlab.cli.main import main
 from netlab.config import TrainConfig
-from netlab.engine.loop import Trainer
-from netlab.engine.train import train
 from netlab.errors import Interrupted, UsageError, WorkFailed
-from netlab.rundir import RunDir, find_run, is_locked, locked, write_text
-from netlab.runs import RunSummary, find_folder, list_runs, rows, summarise
-from netlab.zoo import find_weights
+from netlab.files import is_locked, locked, write_text
+from netlab.runs.find import find_weights
+from netlab.runs.folder import RunDir, find_run
+from netlab.runs.summary import RunSummary, find_folder, list_runs, rows, summarise
+from netlab.training.fit import train
+from netlab.training.loop import Trainer
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 
 
@@ -234,7 +235,7 @@ def test_stopped_before_the_first_batch_it_is_a_run_to_go_on_with(
 
     words = ["train", "unet", *TINY_FLAGS, "--epochs", "1", "--runs-dir", str(tmp_path)]
     with monkeypatch.context() as patch:
-        place = "cli._report.TerminalReport.log_to" if moment == "log" else "rundir._lock"
+        place = "cli.view.report.TerminalReport.log_to" if moment == "log" else "files._lock"
         patch.setattr(f"netlab.{place}", stop)
         code, out, err = called(capsys, *words)
     assert (code, out) == (130, "")
@@ -450,7 +451,9 @@ def test_rm_refuses_what_is_no_comparison_or_holds_more(
 
 
 def test_summaries_need_no_torch() -> None:
-    code = "import sys, netlab.runs, netlab.runfiles, netlab.cli.main; print(*sys.modules)"
+    code = (
+        "import sys, netlab.runs.summary, netlab.runs.removal, netlab.cli.main; print(*sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "numpy", "PIL"} & set(done.stdout.split())
     assert RunSummary.__dataclass_params__.frozen  # type: ignore[attr-defined]

@@ -9,11 +9,12 @@ import torch
 from sklearn.metrics import accuracy_score, jaccard_score
 
 import netlab
-from netlab.data._contract import DataRequest
+from netlab.contracts.dataset import DataRequest
 from netlab.data.synthetic import Synthetic
-from netlab.engine.weights import Loaded, describe, save_weights
 from netlab.errors import DataError
-from netlab.tasks.segmentation import Segmentation
+from netlab.tasks.load import Loaded, describe
+from netlab.tasks.segmentation.task import Segmentation
+from netlab.weights.file import save_weights
 from tests.conftest import tiny_config
 
 

@@ -14,10 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from netlab import registry
 from netlab.config import TrainConfig
-from netlab.engine.structure import Level, Link, Structure, structure, structure_of
-from netlab.engine.weights import load
 from netlab.errors import WeightsError
+from netlab.inspect.structure import Level, Link, Structure, structure, structure_of
 from netlab.settings import Layer, merge, recipe
+from netlab.tasks.load import load
 from tests.conftest import tiny_config
 
 DATASETS = {"unet": "synthetic", "vae": "mnist", "classifier": "mnist"}
@@ -59,7 +59,7 @@ def by_name(found: Structure) -> dict[str, Level]:
 
 def test_numbers_of_a_small_unet_by_hand() -> None:
     config = tiny_config(width=2, depth=1, image_size=8, norm="batch")
-    from netlab.engine.train import build_model
+    from netlab.training.prepare import build_model
 
     found = structure(build_model(config), channels=3, size=8)
     # 3 × 3 convolutions at 8 × 8 and 4 × 4; a batch norm has two numbers a channel.
@@ -313,7 +313,7 @@ def test_numbers_do_not_depend_on_the_caller_s_mode() -> None:
 
 def test_a_network_is_left_as_it_was() -> None:
     config = tiny_config(norm="batch")
-    from netlab.engine.train import build_model
+    from netlab.training.prepare import build_model
 
     network = build_model(config).train()
     network.head.eval()

@@ -12,24 +12,25 @@ import torch
 from PIL import Image
 
 import netlab
-from netlab import zoo
-from netlab.cli._bar import progress_bar
 from netlab.cli.main import main
-from netlab.data._contract import DataRequest
+from netlab.cli.view.bar import progress_bar
+from netlab.contracts.dataset import DataRequest
 from netlab.data.digits import Digits
-from netlab.engine.judge import load_judge
-from netlab.engine.swap import asked_labels, between, morph, records, swap, swap_pictures
-from netlab.engine.swap_folder import PictureFolder
-from netlab.engine.swap_job import Wish, carry_out
-from netlab.engine.swap_sources import Source, from_prior, own_picture, pick_pictures
-from netlab.engine.swapper import BATCH, Swapper, border
-from netlab.engine.weights import describe, save_weights
 from netlab.errors import DataError, UsageError, WorkFailed
 from netlab.figures.gif import save_gif
 from netlab.figures.swaps import Shown, lesson_grid, sheet_cell, swap_rows
+from netlab.scoring.judge import load_judge
 from netlab.settings import Layer, merge, recipe
-from netlab.tasks.classification import Classification
-from netlab.tasks.conditional_vae import ConditionalVae
+from netlab.swap.folder import PictureFolder
+from netlab.swap.job import Wish, carry_out
+from netlab.swap.sources import Source, from_prior, own_picture, pick_pictures
+from netlab.swap.swap import asked_labels, between, morph, records, swap, swap_pictures
+from netlab.swap.swapper import BATCH, Swapper, border
+from netlab.tasks.classification.task import Classification
+from netlab.tasks.load import describe
+from netlab.tasks.vae.task import ConditionalVae
+from netlab.weights import bundled
+from netlab.weights.file import save_weights
 from tests.conftest import netlab as run_netlab
 from tests.test_layers import HEAVY, loaded_modules
 
@@ -295,13 +296,13 @@ def test_the_bundled_vae_of_a_data_set(
 ) -> None:
     for name in ("vae-mnist", "vae-mnist-wide"):
         (tmp_path / f"{name}.safetensors").write_bytes((files / "mnist.safetensors").read_bytes())
-    monkeypatch.setattr(zoo, "__file__", str(tmp_path / "__init__.py"))
-    assert zoo.bundled_vae("mnist").stem == "vae-mnist"
-    assert zoo.bundled_for("classification", "mnist") is None
+    monkeypatch.setattr(bundled, "__file__", str(tmp_path / "__init__.py"))
+    assert bundled.bundled_vae("mnist").stem == "vae-mnist"
+    assert bundled.bundled_for("classification", "mnist") is None
     with pytest.raises(UsageError, match="train vae --dataset cifar10, then add --weights last"):
-        zoo.bundled_vae("cifar10")
+        bundled.bundled_vae("cifar10")
     with pytest.raises(UsageError, match="'pets' has no labels"):
-        zoo.bundled_vae("pets")
+        bundled.bundled_vae("pets")
 
 
 # Figures

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Split
+from netlab.contracts.dataset import PET_CLASSES, DataRequest, SegmentationSet, Split
 from netlab.data.synthetic import SIZES, Synthetic
 from netlab.registry import get, summaries
 

@@ -14,11 +14,7 @@ import yaml
 from PIL import Image
 
 from netlab.config import TrainConfig
-from netlab.engine.device import resolve
-from netlab.engine.events import Silent
-from netlab.engine.loop import Trainer, train_epoch
-from netlab.engine.train import prepare, settle, train
-from netlab.engine.weights import describe, load_weights, read_tensors, save_weights
+from netlab.device import resolve
 from netlab.errors import (
     ConfigError,
     DataError,
@@ -28,8 +24,15 @@ from netlab.errors import (
     WeightsError,
     WorkFailed,
 )
-from netlab.header import read_header
-from netlab.rundir import RunDir, create_run, find_run, free_path, output_path, write_text
+from netlab.files import free_path, output_path, write_text
+from netlab.runs.folder import RunDir, create_run, find_run
+from netlab.tasks.load import describe, load_weights
+from netlab.training.fit import train
+from netlab.training.loop import Trainer, train_epoch
+from netlab.training.prepare import prepare, settle
+from netlab.training.reporter import Silent
+from netlab.weights.file import read_tensors, save_weights
+from netlab.weights.header import read_header
 from tests.conftest import tiny_config
 
 
@@ -326,13 +329,13 @@ def test_new_run_folders_never_meet(tmp_path: Path) -> None:
 
 
 def test_order_and_augmentation_differ_by_epoch_but_not_by_run() -> None:
-    from netlab.engine.loop import _batches
+    from netlab.training.loop import epoch_batches
 
     config, machine = settle(tiny_config())
     trainer, _ = prepare(config, machine)
-    orders = [[i.tolist() for i in _batches(trainer, epoch, 0)] for epoch in (0, 0, 1)]
+    orders = [[i.tolist() for i in epoch_batches(trainer, epoch, 0)] for epoch in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
-    assert [i.tolist() for i in _batches(trainer, 0, 1)] == orders[0][1:]
+    assert [i.tolist() for i in epoch_batches(trainer, 0, 1)] == orders[0][1:]
     place = trainer.place
     views = [
         trainer.task.train_batch(trainer.train, torch.arange(3).numpy(), epoch, place)[0]

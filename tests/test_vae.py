@@ -16,24 +16,24 @@ from torch.distributions import Bernoulli, Distribution, Laplace, Normal, kl_div
 
 from netlab import registry
 from netlab.config import TrainConfig
-from netlab.data._contract import DataRequest
+from netlab.contracts.dataset import DataRequest
 from netlab.data.digits import Digits
-from netlab.engine.train import build_model
 from netlab.errors import ConfigError
 from netlab.layers.blocks.conv import ConvBlock
-from netlab.losses._reader import frozen
-from netlab.losses._vae_step import VaeStep, draw_wrong
-from netlab.losses.kl import kl_nats
+from netlab.layers.reader import frozen
 from netlab.models.vae import Posterior
 from netlab.settings import merge, recipe
-from netlab.tasks.conditional_vae import ConditionalVae
+from netlab.tasks.vae.step import VaeStep, draw_wrong
+from netlab.tasks.vae.task import ConditionalVae
+from netlab.training.prepare import build_model
+from netlab.vae_terms.kl import kl_nats
 from tests.conftest import tiny_labelled
 
 CLASSES = ("a", "b", "c", "d", "e")
 KINDS, SIZE, LATENT = len(CLASSES), 16, 4
-TERMS = [n for n in registry.names("loss") if "conditional-vae" in registry.get("loss", n).tasks]
-LIKELIHOODS = [name for name in TERMS if hasattr(registry.get("loss", name), "nats")]
-HELPED = [name for name in TERMS if hasattr(registry.get("loss", name), "helper_loss")]
+TERMS = registry.names("vae-term")
+LIKELIHOODS = [name for name in TERMS if hasattr(registry.get("vae-term", name), "nats")]
+HELPED = [name for name in TERMS if hasattr(registry.get("vae-term", name), "helper_loss")]
 SMALL_HELPERS = {
     "adversary": {"hidden": 8},
     "dependence": {"features": 16},
@@ -62,7 +62,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 def term_of(name: str, channels: int = 1, **more: Any) -> Any:
     built = {"classes": KINDS, "channels": channels, "size": SIZE, "latent": LATENT}
-    return registry.get("loss", name)(**built, **SMALL_HELPERS.get(name, {}) | more)
+    return registry.get("vae-term", name)(**built, **SMALL_HELPERS.get(name, {}) | more)
 
 
 def step_of(likelihood: str = "bce", channels: int = 1, count: int = 6) -> VaeStep:

@@ -13,23 +13,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 import netlab
+from netlab.contracts.dataset import DataRequest, LabelledSet, Split
 from netlab.data import digits
-from netlab.data._contract import DataRequest, LabelledSet, Split
-from netlab.data._disturb import TESTS
-from netlab.engine.device import resolve
-from netlab.engine.judge import load_judge
-from netlab.engine.loop import score
-from netlab.engine.train import train
-from netlab.engine.weights import load_weights, save_weights
+from netlab.device import resolve
 from netlab.errors import UsageError, WeightsError
+from netlab.layers.disturb import TESTS
 from netlab.metrics.distance import rms
 from netlab.models.vae import Posterior
-from netlab.tasks import _vae_report
-from netlab.tasks._judge import Judge
-from netlab.tasks._parts import to_unit
-from netlab.tasks._swap_scores import SwapScores
-from netlab.tasks._vae_report import VaeReport
-from netlab.tasks.conditional_vae import ConditionalVae
+from netlab.scoring.judge import load_judge
+from netlab.scoring.score import score
+from netlab.tasks.load import load_weights
+from netlab.tasks.pixels import to_unit
+from netlab.tasks.vae import report as _vae_report
+from netlab.tasks.vae.judge import Judge
+from netlab.tasks.vae.report import VaeReport
+from netlab.tasks.vae.swap_scores import SwapScores
+from netlab.tasks.vae.task import ConditionalVae
+from netlab.training.fit import train
+from netlab.weights.file import save_weights
 from tests.conftest import tiny_config, tiny_labelled
 
 SIZE, COUNT = 16, 240

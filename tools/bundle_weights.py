@@ -2,10 +2,10 @@
 
 Scores the run's best weights on the test part, stores them as fp16, checks that the stored weights
 do the same (at least 99.9 % of the test part's pixels, labels or picture values), and writes
-`src/netlab/zoo/NAME.safetensors` with the scores, the command and the licence in its description.
-A VAE's file also brings the scores of the weights named with `--beside`, as its baselines. Where
-other programs run, set OMP_WAIT_POLICY=PASSIVE, as the command line does by itself: threads that
-spin while they wait made this many times slower.
+`src/netlab/weights/bundled/NAME.safetensors` with the scores, the command and the licence in its
+description. A VAE's file also brings the scores of the weights named with `--beside`, as its
+baselines. Where other programs run, set OMP_WAIT_POLICY=PASSIVE, as the command line does by
+itself: threads that spin while they wait made this many times slower.
 """
 
 import argparse
@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from netlab.engine.scoring import evaluate
-from netlab.engine.weights import load_weights, save_weights
+from netlab.scoring.evaluate import evaluate
+from netlab.tasks.load import load_weights
+from netlab.weights.file import save_weights
 
 _ENOUGH = 0.999
 _CLOSE = 2  # of 255: what a picture's values may differ by; ids must be equal
-_ZOO = Path(__file__).parent.parent / "src" / "netlab" / "zoo"
+_BUNDLED = Path(__file__).parent.parent / "src" / "netlab" / "weights" / "bundled"
 _TRIVIAL = ("input", "real")  # baselines that every score of a VAE finds again
 
 
@@ -33,7 +34,7 @@ def main() -> None:
     parser.add_argument("--beside", type=Path, action="append", default=[])
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
-    source, target = args.run / "best.safetensors", _ZOO / f"{args.name}.safetensors"
+    source, target = args.run / "best.safetensors", _BUNDLED / f"{args.name}.safetensors"
     loaded = load_weights(source)
     same: dict[str, Any] = {"precision": "fp32", "threads": args.threads}
     scored = evaluate(source, note=print, beside=args.beside, **same)
@@ -49,7 +50,7 @@ def main() -> None:
         about["baselines"] = {name.rpartition("-")[2]: found for name, found in others.items()}
     save_weights(target, loaded.network.state_dict(), about, half=True)
     halved = evaluate(target, **same)
-    tolerance = _CLOSE if loaded.about["task"] == "conditional-vae" else 0
+    tolerance = _CLOSE if loaded.about["task"] == "vae" else 0
     apart = np.abs(scored.outcome().astype(np.int64) - halved.outcome().astype(np.int64))
     equal = np.mean(apart <= tolerance)
     for name, value in _flat(result).items():

@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import typer
 
-from netlab.rundir import write_text
+from netlab.files import write_text
 
 _PAGE = Path(__file__).parent.parent / "docs" / "cli.md"
 _WIDTH = 100

@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from netlab.config import TrainConfig
-    from netlab.engine.predict import predict_mask
-    from netlab.engine.scoring import evaluate
-    from netlab.engine.swap import swap_label
-    from netlab.engine.train import build_model, train
-    from netlab.engine.weights import load
+    from netlab.predict.predictor import predict_mask
+    from netlab.scoring.evaluate import evaluate
+    from netlab.swap.swap import swap_label
+    from netlab.tasks.load import load
+    from netlab.training.fit import train
+    from netlab.training.prepare import build_model
 
 __version__ = version("netlab")
 
 _PLACES = {
     "TrainConfig": ("netlab.config", "TrainConfig"),
-    "build_model": ("netlab.engine.train", "build_model"),
-    "evaluate": ("netlab.engine.scoring", "evaluate"),
-    "load": ("netlab.engine.weights", "load"),
-    "predict_mask": ("netlab.engine.predict", "predict_mask"),
-    "swap_label": ("netlab.engine.swap", "swap_label"),
-    "train": ("netlab.engine.train", "train"),
+    "build_model": ("netlab.training.prepare", "build_model"),
+    "evaluate": ("netlab.scoring.evaluate", "evaluate"),
+    "load": ("netlab.tasks.load", "load"),
+    "predict_mask": ("netlab.predict.predictor", "predict_mask"),
+    "swap_label": ("netlab.swap.swap", "swap_label"),
+    "train": ("netlab.training.fit", "train"),
 }
 
 __all__ = [

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from netlab import registry
-from netlab.config import TrainConfig
+from netlab.config import LOSS_KINDS, TrainConfig
 from netlab.errors import ConfigError
 
 
@@ -23,9 +23,10 @@ def component(config: TrainConfig, kind: str, name: str | None = None) -> Callab
     """
     name = name or str(getattr(config, kind))
     extra: Any = config.parts.get(kind, {})
-    if kind == "loss":
-        extra = extra.get(name, {})
+    if kind in LOSS_KINDS:  # both are terms of the setting `loss`
+        extra = config.parts.get("loss", {}).get(name, {})
     part = registry.get(kind, name)
+    kind = "loss" if kind in LOSS_KINDS else kind
     if not isinstance(extra, Mapping):
         raise ConfigError(f"{kind}.{name}: expected arguments, such as --set {kind}.{name}.x=1")
 

@@ -25,6 +25,8 @@ OWN_FOLDERS = {
     "mask_values": ("pairs",),
 }
 """Fields that describe people's own folders, and the data sets they are for."""
+LOSS_KINDS = ("loss", "vae-term")
+"""Kinds of components that `loss` is a sum of; which of them, an architecture's task says."""
 PART_KINDS = (
     "architecture",
     "encoder",
@@ -51,7 +53,7 @@ def option(
     kind: str | None = None,
     choices: tuple[str, ...] = (),
     several: bool = False,
-    sum_of: str | None = None,
+    sum_of: tuple[str, ...] = (),
     minimum: float | None = None,
     above: float | None = None,
     maximum: float | None = None,
@@ -176,7 +178,7 @@ class TrainConfig:
     )
 
     loss: str = option(
-        "ce", "loss, or a weighted sum such as ce+0.5*dice", group=_OPTIM, sum_of="loss"
+        "ce", "loss, or a weighted sum such as ce+0.5*dice", group=_OPTIM, sum_of=LOSS_KINDS
     )
     class_weights: str = option(
         "none", "none, balanced, or numbers in the order of the classes, 1,1,2", group=_OPTIM
@@ -326,7 +328,7 @@ def _faults(f: "dataclasses.Field[Any]", config: TrainConfig) -> list[str]:
             registry.check(facts["kind"], value)
         if facts["sum_of"]:
             for term in parse_sum(value):
-                registry.check(facts["sum_of"], term.name)
+                registry.check_any(facts["sum_of"], term.name)
     except (UnknownComponent, ConfigError) as error:
         return [str(error)]
     if facts["choices"]:

@@ -1,8 +1,9 @@
 """The catalogue of components: a folder per kind, a file per component.
 
-A component is one file `<folder>/<name>.py` whose class or function carries `@register(kind)`.
-Its file name (underscores read as hyphens) is its name on the command line, the first line of the
-module's docstring is its line in `netlab list`. Other installed packages add components through
+A component is one file `<folder>/<name>.py` whose class or function carries `@register(kind)`; a
+task is a package `tasks/<name>/` with a file `task.py`. The name of the file or package
+(underscores read as hyphens) is its name on the command line, the first line of the file's
+docstring is its line in `netlab list`. Other installed packages add components through
 the entry-point group `netlab.<kind>`. Nothing here imports torch, and listing imports no component.
 """
 
@@ -11,7 +12,7 @@ import difflib
 import functools
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -28,6 +29,7 @@ FOLDERS = {
     "norm": "layers/norms",
     "activation": "layers/activations",
     "loss": "losses",
+    "vae-term": "vae_terms",
     "dataset": "data",
     "optimizer": "optimizers",
     "schedule": "schedules",
@@ -35,6 +37,7 @@ FOLDERS = {
 }
 """Each kind of component and the folder, inside the package, that holds it."""
 
+_PACKAGES = {"task"}  # kinds whose components are packages
 _MARK = "__netlab_kind__"
 _PACKAGE = Path(__file__).parent
 
@@ -94,8 +97,7 @@ def get(kind: str, name: str) -> Any:
     check(kind, name)
     own = _own(kind)
     if name in own:
-        folder = FOLDERS[kind].replace("/", ".")
-        module = importlib.import_module(f"netlab.{folder}.{own[name].stem}")
+        module = importlib.import_module(_module_of(own[name]))
         for value in vars(module).values():
             if _is_component(value, kind) and getattr(value, "__module__", None) == module.__name__:
                 return value
@@ -144,6 +146,17 @@ def check(kind: str, name: str) -> None:
         raise UnknownComponent(unknown(kind, name, names(kind)))
 
 
+def check_any(kinds: Sequence[str], name: str) -> None:
+    """Refuse a name that is registered under none of several kinds, the first of which names all.
+
+    Raises:
+        UnknownComponent: with the nearest name and the whole list.
+    """
+    known = sorted({known for kind in kinds for known in names(kind)})
+    if name not in known:
+        raise UnknownComponent(unknown(kinds[0], name, known))
+
+
 def unknown(what: str, name: str, known: list[str], more: Iterable[str] = ()) -> str:
     """The one-line message for a name that is not known; `more` may be meant, but is not listed."""
     near = difflib.get_close_matches(name, [*known, *more], n=1)
@@ -162,9 +175,16 @@ def _is_component(value: object, kind: str) -> bool:
 
 def _own(kind: str) -> dict[str, Path]:
     _check_kind(kind)
-    folder = _PACKAGE / FOLDERS[kind]
-    modules = [m.name for m in pkgutil.iter_modules([str(folder)]) if not m.ispkg]
-    return {m.replace("_", "-"): folder / f"{m}.py" for m in modules if not m.startswith("_")}
+    folder, found = _PACKAGE / FOLDERS[kind], {}
+    for module in pkgutil.iter_modules([str(folder)]):
+        if module.ispkg == (kind in _PACKAGES) and not module.name.startswith("_"):
+            inside = f"{module.name}/{kind}.py" if module.ispkg else f"{module.name}.py"
+            found[module.name.replace("_", "-")] = folder / inside
+    return found
+
+
+def _module_of(path: Path) -> str:
+    return ".".join(["netlab", *path.relative_to(_PACKAGE).with_suffix("").parts])
 
 
 def _plugins(kind: str) -> dict[str, EntryPoint]:

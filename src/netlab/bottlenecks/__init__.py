@@ -1,1 +1,4 @@
-"""What stands between encoder and decoder, one a file."""
+"""What stands between encoder and decoder, one a file.
+
+Imports `layers`, `contracts` and what stands below them.
+"""

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from netlab.layers.blocks._contract import Block
+from netlab.contracts.block import Block
 from netlab.registry import register
 
 

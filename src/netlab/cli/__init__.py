@@ -1,1 +1,4 @@
-"""The command line: the only layer that prints, reads flags and sets exit codes."""
+"""The command line, a file a command: alone in printing, reading flags and setting exit codes.
+
+Imports everything.
+"""

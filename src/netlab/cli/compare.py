@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from netlab.cli._compare_table import comparison_lines
-from netlab.cli._flags import (
+from netlab.cli.flags import (
     ConfigFile,
     Debug,
     Download,
@@ -20,14 +19,16 @@ from netlab.cli._flags import (
     flags_from,
     given,
 )
-from netlab.cli._methods import arch_of, check_methods, method_configs, named_runs, train_methods
-from netlab.cli._report import note
+from netlab.cli.methods import arch_of, check_methods, method_configs, named_runs, train_methods
+from netlab.cli.view.comparison import comparison_lines
+from netlab.cli.view.report import note
 from netlab.config import MACHINE_FIELDS, TrainConfig, flag_of
 from netlab.errors import ExitCode, NetlabError, UsageError
-from netlab.header import read_header
-from netlab.rundir import RunDir, free_path, stamped
+from netlab.files import free_path
+from netlab.runs.find import find_weights
+from netlab.runs.folder import RunDir, stamped
 from netlab.settings import Layer, merge
-from netlab.zoo import find_weights
+from netlab.weights.header import read_header
 
 _WHAT = "Comparison"
 _FOLDERS = ("images", "masks")  # of runs on own pictures, which may lie elsewhere by now
@@ -157,8 +158,8 @@ def _compare(
     as_json: bool,
 ) -> None:
     """Score the runs, those that can be, and write and print their comparison."""
-    from netlab.engine.compare import COSTS, document, score_run, side_by_side
-    from netlab.engine.compare_files import write_comparison
+    from netlab.compare.comparison import COSTS, document, score_run, side_by_side
+    from netlab.compare.files import write_comparison
 
     entries = []
     last: NetlabError | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from netlab import registry
-from netlab.cli._flags import Debug
+from netlab.cli.flags import Debug
 from netlab.errors import DataError
 
 
@@ -25,7 +25,7 @@ def download(
     found = registry.get("dataset", dataset)()
     if not hasattr(found, "download"):
         raise DataError(f"'{dataset}' is no data set that can be fetched; it needs no download")
-    from netlab.data._files import data_dir as resolve
+    from netlab.data.readers.folders import data_dir as resolve
 
     folder = resolve(data_dir)
     if found.present(folder) and not again:

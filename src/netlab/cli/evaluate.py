@@ -8,11 +8,11 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from netlab.cli._flags import Debug, Device, Json, Overwrite
-from netlab.cli._report import note
+from netlab.cli.flags import Debug, Device, Json, Overwrite
+from netlab.cli.view.report import note
 from netlab.errors import NetlabError, UsageError
-from netlab.rundir import output_path, write_rows, write_text
-from netlab.zoo import find_weights, name_of, run_of
+from netlab.files import output_path, write_rows, write_text
+from netlab.runs.find import find_weights, name_of, run_of
 
 _SPLITS = ("val", "test")
 
@@ -67,7 +67,7 @@ def evaluate(
     part = split if images is None else "all"
     places = _places(path, part, csv, figure, html, overwrite=overwrite)
 
-    from netlab.engine.scoring import evaluate as score
+    from netlab.scoring.evaluate import evaluate as score
 
     if weights is None:
         note(f"weights: {path.stem} (bundled)")
@@ -135,8 +135,8 @@ def _places(
 
 def _write(report: Any, weights: Path, places: _Places, *, whole: bool) -> None:
     """Write rows, figure and page; for all pictures of its best weights, the page of the run."""
-    from netlab.engine.report import weights_page
     from netlab.figures.png import save_png
+    from netlab.scoring.page import weights_page
 
     if places.csv is not None:
         write_rows(places.csv, report.rows())

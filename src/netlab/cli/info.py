@@ -8,12 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from netlab.cli._diagram import draw
-from netlab.cli._flags import Debug, Json, Overwrite
+from netlab.cli.diagram import draw
+from netlab.cli.flags import Debug, Json, Overwrite
 from netlab.components import network_words
 from netlab.errors import UnknownComponent, UsageError, WeightsError
-from netlab.header import Header, read_header
-from netlab.zoo import find_weights
+from netlab.runs.find import find_weights
+from netlab.weights.header import Header, read_header
 
 
 def info(
@@ -64,7 +64,7 @@ def _lines(header: Header) -> list[tuple[str, str]]:
     dtypes = sorted({dtype for dtype, _ in header.shapes.values()})
     task = about.get("task")
     shape = ["width", "depth", "stem", "block", "norm", "activation"]
-    shape += ["latent"] * (task == "conditional-vae")
+    shape += ["latent"] * (task == "vae")
     lines = [
         ("network", _network(config)),
         ("shape", ", ".join(f"{k} {config[k]}" for k in shape if k in config)),

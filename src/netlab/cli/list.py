@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from netlab import registry
-from netlab.cli._flags import Debug, Json
+from netlab.cli.flags import Debug, Json
 from netlab.errors import UnknownComponent
 from netlab.settings import preset_summaries
 
@@ -43,7 +43,7 @@ def _lines(kind: str) -> list[tuple[str, str]]:
     if kind == "preset":
         return preset_summaries()
     if kind == "weights":
-        from netlab.zoo import summaries
+        from netlab.weights.bundled import summaries
 
         return summaries()
     return [

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netlab import registry
-from netlab.cli._bar import progress_bar
-from netlab.cli._flags import Debug, Device, Json, Overwrite
-from netlab.cli._report import note
-from netlab.cli._signals import StopSignal
+from netlab.cli.flags import Debug, Device, Json, Overwrite
+from netlab.cli.signals import StopSignal
+from netlab.cli.view.bar import progress_bar
+from netlab.cli.view.report import note
 from netlab.errors import ExitCode, Interrupted, UsageError
-from netlab.zoo import find_weights
+from netlab.runs.find import find_weights
 
 if TYPE_CHECKING:
-    from netlab.engine.inputs import Job, Naming, Plan
-    from netlab.engine.outputs import Done
-    from netlab.engine.pipeline import Outcome
+    from netlab.predict.inputs import Job, Naming, Plan
+    from netlab.predict.outputs import Done
+    from netlab.predict.pipeline import Outcome
 
 # Each format and what it adds to a picture's name.
 _SUFFIXES = {
@@ -72,15 +72,15 @@ def predict_mask(
     _check(format_, include_border, background, overwrite and skip_done)
     file = find_weights(weights, runs_dir)
 
-    from netlab.engine.inputs import Naming
+    from netlab.predict.inputs import Naming
 
     naming = Naming(_SUFFIXES[format_], out, confidence, overwrite, skip_done)
     plan = _plan(paths, naming, recursive, json_)
 
-    from netlab.engine.inputs import make_folders
-    from netlab.engine.outputs import Style, Writer, check_format, read_background
-    from netlab.engine.pipeline import predict_files
-    from netlab.engine.predict import Predictor
+    from netlab.predict.inputs import make_folders
+    from netlab.predict.outputs import Style, Writer, check_format, read_background
+    from netlab.predict.pipeline import predict_files
+    from netlab.predict.predictor import Predictor
 
     behind = None if background is None else read_background(background)
     predictor = Predictor.load(file, device=device, precision=precision, threads=threads, tta=tta)
@@ -114,7 +114,7 @@ def _check(format_: str, border: bool, background: str | None, both: bool) -> No
 
 
 def _plan(paths: list[str], naming: "Naming", recursive: bool, json_: bool) -> "Plan":
-    from netlab.engine.inputs import find_inputs, plan, plan_bytes
+    from netlab.predict.inputs import find_inputs, plan, plan_bytes
 
     if _PIPE not in paths:
         return plan(find_inputs(paths, recursive=recursive), naming)
@@ -139,7 +139,7 @@ def _report(
     plan: "Plan", outcomes: "list[Outcome[Job, Done]]", facts: dict[str, Any] | None
 ) -> None:
     """Results to stdout, failures and where everything went to stderr."""
-    from netlab.engine.pipeline import Failure
+    from netlab.predict.pipeline import Failure
 
     done = [(o.job, o.result) for o in outcomes if not isinstance(o.result, Failure)]
     failed = [(o.job.name, o.result.reason) for o in outcomes if isinstance(o.result, Failure)]
@@ -190,7 +190,7 @@ def _where(done: "list[Job]") -> str:
 
 
 def _leave(plan: "Plan", outcomes: "list[Outcome[Job, Done]]") -> None:
-    from netlab.engine.pipeline import Failure
+    from netlab.predict.pipeline import Failure
 
     if left := len(plan.jobs) - len(outcomes):
         raise Interrupted(f"interrupted, {left} not done; --skip-done goes on from here")

@@ -9,13 +9,20 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from netlab.cli._flags import Debug, Json
-from netlab.cli._runs_text import comparisons, details, table
-from netlab.cli._text import mebibytes
+from netlab.cli.flags import Debug, Json
+from netlab.cli.view.runs import comparisons, details, table
+from netlab.cli.view.text import mebibytes
 from netlab.errors import UsageError, counted
-from netlab.rundir import finite
-from netlab.runfiles import check_removable, files, remove
-from netlab.runs import RunSummary, find_folder, list_comparisons, list_runs, rows, summarise
+from netlab.files import finite
+from netlab.runs.removal import check_removable, files, remove
+from netlab.runs.summary import (
+    RunSummary,
+    find_folder,
+    list_comparisons,
+    list_runs,
+    rows,
+    summarise,
+)
 
 app = typer.Typer(invoke_without_command=True)
 RunsDir = Annotated[

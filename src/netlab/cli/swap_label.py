@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from netlab.cli._bar import progress_bar
-from netlab.cli._flags import Debug, Device, Json, Overwrite
-from netlab.cli._report import note
-from netlab.cli._swap_use import LAYOUTS, check_use, default_figure, how_many
+from netlab.cli.flags import Debug, Device, Json, Overwrite
+from netlab.cli.swap_use import LAYOUTS, check_use, default_figure, how_many
+from netlab.cli.view.bar import progress_bar
+from netlab.cli.view.report import note
 from netlab.errors import WeightsError
-from netlab.rundir import output_path
-from netlab.zoo import bundled_vae, find_weights
+from netlab.files import output_path
+from netlab.runs.find import find_weights
+from netlab.weights.bundled import bundled_vae
 
 
 def swap_label(
@@ -71,11 +72,11 @@ def swap_label(
     wanted = how_many(count, layout, given)
     file = bundled_vae(dataset or "mnist") if weights is None else find_weights(weights, runs_dir)
 
-    from netlab.engine import swap_job
-    from netlab.engine.judge import load_judge
-    from netlab.engine.swap_figure import MOST, save_figure
-    from netlab.engine.swap_folder import PictureFolder
-    from netlab.engine.swapper import Swapper
+    from netlab.scoring.judge import load_judge
+    from netlab.swap import job as swap_job
+    from netlab.swap.figure import MOST, save_figure
+    from netlab.swap.folder import PictureFolder
+    from netlab.swap.swapper import Swapper
 
     swapper = Swapper.load(file, device=device, threads=threads)
     if dataset not in (None, swapper.dataset):
@@ -123,7 +124,7 @@ def swap_label(
 
 def _report(facts: dict[str, Any], examples: list[dict[str, Any]], json_: bool) -> None:
     """Where everything went to stdout, or all of it as JSON; what a judge says to stderr."""
-    from netlab.engine.swap_figure import right_of, verdict
+    from netlab.swap.figure import right_of, verdict
 
     if json_:
         judged = facts["judge"] is not None

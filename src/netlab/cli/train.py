@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from netlab import registry
-from netlab.cli._flags import (
+from netlab.cli.flags import (
     RUN_PANEL,
     ConfigFile,
     Debug,
@@ -19,12 +19,12 @@ from netlab.cli._flags import (
     flags_from,
     given,
 )
-from netlab.cli._report import TerminalReport
-from netlab.cli._text import duration
-from netlab.cli._training import NewRun, train_run
+from netlab.cli.training import NewRun, train_run
+from netlab.cli.view.report import TerminalReport
+from netlab.cli.view.text import duration
 from netlab.config import AUTO, MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import UsageError
-from netlab.rundir import RunDir, find_run
+from netlab.runs.folder import RunDir, find_run
 from netlab.settings import Layer, choose_arch, merge, read_config_file, recipe, user_layers
 
 
@@ -98,10 +98,10 @@ def train(
     elif allow_changes:
         raise UsageError("--allow-changes goes with --resume RUN")
     else:
-        merged = _merged(arch, preset_, config, set_, flags)
+        merged = merged_settings(arch, preset_, config, set_, flags)
         run = None
-    from netlab.cli._data import ensure_data
-    from netlab.engine.train import check
+    from netlab.cli.missing_data import ensure_data
+    from netlab.training.prepare import check
 
     check(merged)
     ensure_data(merged, download)
@@ -118,7 +118,7 @@ def train(
 
 
 def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
-    from netlab.engine.dry_run import dry_run
+    from netlab.training.dry_run import dry_run
 
     with TerminalReport(None) as report:
         facts = dry_run(config, report)
@@ -139,19 +139,20 @@ def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
 
 
 def _with_fitting_batch(config: TrainConfig) -> TrainConfig:
-    from netlab.engine.train import fit_batch, settle
+    from netlab.training.prepare import fit_batch, settle
 
     with TerminalReport(None) as report:
         return fit_batch(*settle(config), report)
 
 
-def _merged(
+def merged_settings(
     arch: str | None,
     preset_: str | None,
     config: Path | None,
     set_: list[str] | None,
     flags: dict[str, Any],
 ) -> TrainConfig:
+    """The config of a new run: recipe, preset, file, `--set` and flags, the later one winning."""
     file = read_config_file(config) if config else Layer("", {})
     arch = choose_arch(file, arch)
     if arch is None:

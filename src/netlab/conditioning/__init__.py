@@ -1,1 +1,4 @@
-"""Ways in which a label enters encoder and decoder, one a file; the contract is in _contract.py."""
+"""Ways in which a label enters encoder and decoder, one a file.
+
+Imports `layers`, `contracts` and what stands below them.
+"""

@@ -2,13 +2,13 @@
 
 from torch import Tensor, nn
 
-from netlab.layers.blocks._contract import Block
+from netlab.contracts.block import Block
 
 
 class PlaneConditioning(nn.Module):
     """A learnt picture of each class beside the input, the label beside z, plain blocks.
 
-    See `_contract.Conditioning`.
+    See `contracts.conditioning.Conditioning`.
     """
 
     def __init__(self, *, classes: int, size: int, block: Block) -> None:
@@ -18,11 +18,11 @@ class PlaneConditioning(nn.Module):
         self.plane = nn.Linear(classes, size**2, bias=False)
 
     def image(self, labels: Tensor) -> Tensor:
-        """See `_contract.Conditioning`."""
+        """See `contracts.conditioning.Conditioning`."""
         return self.plane(labels).view(-1, 1, self.size, self.size)  # type: ignore[no-any-return]
 
     def vector(self, labels: Tensor) -> Tensor:
-        """See `_contract.Conditioning`."""
+        """See `contracts.conditioning.Conditioning`."""
         return labels
 
     def condition(self, labels: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG002

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 
 from netlab.conditioning._plane import PlaneConditioning
-from netlab.layers.blocks._contract import Block
+from netlab.contracts.block import Block
 from netlab.registry import register
 
 

@@ -1,1 +1,4 @@
-"""Data sets, one a file; each gives arrays of uint8 pictures and targets."""
+"""Data sets, one a file; `readers` has what they share.
+
+Imports `layers`, `contracts` and what stands below them.
+"""

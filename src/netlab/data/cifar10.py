@@ -9,19 +9,11 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.data._contract import DataRequest, LabelledSet, Target
-from netlab.data._download import Archive, fetch
-from netlab.data._files import data_dir
-from netlab.data._labelled import (
-    OFFICIAL,
-    Example,
-    Numbers,
-    Official,
-    from_files,
-    from_numbers,
-    joined,
-    part_of,
-)
+from netlab.contracts.dataset import DataRequest, LabelledSet, Target
+from netlab.data.readers.download import Archive, fetch
+from netlab.data.readers.folders import data_dir
+from netlab.data.readers.labelled import Example, Numbers, from_files, from_numbers, joined
+from netlab.data.readers.parts import OFFICIAL, Official, part_of
 from netlab.errors import DataError, listing
 from netlab.registry import register
 
@@ -64,7 +56,7 @@ class Cifar10:
     download_size: ClassVar[str] = "163 MiB"
 
     def load(self, request: DataRequest) -> LabelledSet:
-        """Read one part, (N, S, S, 3); see `netlab.data._contract.Dataset`."""
+        """Read one part, (N, S, S, 3); see `netlab.contracts.dataset.Dataset`."""
         base = data_dir(request.data_dir)
         layout, root = _found(base)
         return layout.load(root, request)

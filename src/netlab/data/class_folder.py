@@ -7,10 +7,11 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from PIL import Image
 
-from netlab.data._contract import DataRequest, LabelledSet, Target
-from netlab.data._files import existing_folder
-from netlab.data._labelled import OFFICIAL, Example, from_files, part_of
-from netlab.data._pictures import SUFFIXES, read_picture
+from netlab.contracts.dataset import DataRequest, LabelledSet, Target
+from netlab.data.readers.folders import existing_folder
+from netlab.data.readers.labelled import Example, from_files
+from netlab.data.readers.parts import OFFICIAL, part_of
+from netlab.data.readers.pictures import SUFFIXES, read_picture
 from netlab.errors import DataError, listing
 from netlab.registry import register
 
@@ -39,7 +40,7 @@ class ClassFolder:
     target: ClassVar[Target] = "labels"
 
     def load(self, request: DataRequest) -> LabelledSet:
-        """Decode one part; see `netlab.data._contract.Dataset`."""
+        """Decode one part; see `netlab.contracts.dataset.Dataset`."""
         root = existing_folder(request.images, "--images")
         inside = _Inside(root)
         folders = _folders(inside, request)

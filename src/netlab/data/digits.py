@@ -13,10 +13,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.data._contract import DataRequest, LabelledSet, Split, Target
-from netlab.data._random import uniforms
+from netlab.contracts.dataset import DataRequest, LabelledSet, Split, Target
 from netlab.errors import counted
 from netlab.registry import register
+from netlab.seeds import uniforms
 
 SIZES: dict[Split, int] = {"train": 6000, "val": 600, "test": 1000}
 """How many pictures each part has; every tenth shows the same digit."""

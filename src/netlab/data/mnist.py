@@ -10,10 +10,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from netlab.data._contract import DataRequest, LabelledSet, Target
-from netlab.data._download import Archive, fetch
-from netlab.data._files import data_dir
-from netlab.data._labelled import Numbers, Official, from_numbers
+from netlab.contracts.dataset import DataRequest, LabelledSet, Target
+from netlab.data.readers.download import Archive, fetch
+from netlab.data.readers.folders import data_dir
+from netlab.data.readers.labelled import Numbers, from_numbers
+from netlab.data.readers.parts import Official
 from netlab.errors import DataError, listing
 from netlab.registry import register
 
@@ -41,7 +42,7 @@ class Mnist:
     download_size: ClassVar[str] = "11 MiB"
 
     def load(self, request: DataRequest) -> LabelledSet:
-        """Read one part, (N, S, S, 1); see `netlab.data._contract.Dataset`."""
+        """Read one part, (N, S, S, 1); see `netlab.contracts.dataset.Dataset`."""
         files = _files(data_dir(request.data_dir))
         return from_numbers(lambda part: _read(files, part), CLASSES, request, mirrors=False)
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import ClassVar
 
-from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
-from netlab.data._files import existing_folder
-from netlab.data._pictures import SUFFIXES
-from netlab.data._prepare import MaskRule, Pair, hashed_order, prepare
+from netlab.contracts.dataset import PET_CLASSES, DataRequest, SegmentationSet, Target
+from netlab.data.readers.folders import existing_folder
+from netlab.data.readers.pairs import MaskRule, Pair, prepare
+from netlab.data.readers.parts import hashed_order
+from netlab.data.readers.pictures import SUFFIXES
 from netlab.errors import DataError, listing
 from netlab.registry import register
 
@@ -23,7 +24,7 @@ class Pairs:
     target: ClassVar[Target] = "masks"
 
     def load(self, request: DataRequest) -> SegmentationSet:
-        """Decode one part; see `netlab.data._contract.Dataset`."""
+        """Decode one part; see `netlab.contracts.dataset.Dataset`."""
         classes = request.classes or PET_CLASSES
         values = request.mask_values or tuple(range(len(classes)))
         if not 2 <= len(classes) <= 256 or len(set(classes)) < len(classes):

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
-from netlab.data._download import Archive, fetch
-from netlab.data._files import data_dir
-from netlab.data._prepare import MaskRule, Pair, hashed_order, prepare
+from netlab.contracts.dataset import PET_CLASSES, DataRequest, SegmentationSet, Target
+from netlab.data.readers.download import Archive, fetch
+from netlab.data.readers.folders import data_dir
+from netlab.data.readers.pairs import MaskRule, Pair, prepare
+from netlab.data.readers.parts import hashed_order
 from netlab.errors import DataError, listing
 from netlab.registry import register
 
@@ -28,7 +29,7 @@ class Pets:
     download_size: ClassVar[str] = "773 MiB"
 
     def load(self, request: DataRequest) -> SegmentationSet:
-        """Decode one part; see `netlab.data._contract.Dataset`."""
+        """Decode one part; see `netlab.contracts.dataset.Dataset`."""
         root = _root(data_dir(request.data_dir))
         names = _part(root, request.split)
         if request.limit:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from netlab.data._contract import PET_CLASSES, DataRequest, SegmentationSet, Target
+from netlab.contracts.dataset import PET_CLASSES, DataRequest, SegmentationSet, Target
 from netlab.errors import counted
 from netlab.registry import register
 
@@ -45,7 +45,7 @@ class Synthetic:
     target: ClassVar[Target] = "masks"
 
     def load(self, request: DataRequest) -> SegmentationSet:
-        """Draw one part; see `netlab.data._contract.Dataset`."""
+        """Draw one part; see `netlab.contracts.dataset.Dataset`."""
         parts = list(SIZES) if request.split == "all" else [request.split]
         keys = [(part, index) for part in parts for index in range(SIZES[part])][: request.limit]
         size = request.image_size

@@ -1,1 +1,4 @@
-"""Decoders, one a file; the contract is in _contract.py."""
+"""Decoders, one a file: the coarsest map back to the finest size.
+
+Imports `layers`, `contracts` and what stands below them.
+"""

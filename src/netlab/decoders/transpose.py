@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from netlab.decoders._ladder import Ladder
+from netlab.layers.ladder import Ladder
 from netlab.registry import register
 
 

@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from torch import nn
 
-from netlab.decoders._ladder import Ladder
+from netlab.layers.ladder import Ladder
 from netlab.registry import register
 
 

@@ -1,1 +1,4 @@
-"""Encoders, one a file; the contract is in _contract.py."""
+"""Encoders, one a file: a picture to maps, finest first.
+
+Imports `layers`, `contracts` and what stands below them.
+"""

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from netlab.encoders._pyramid import Pyramid
+from netlab.layers.pyramid import Pyramid
 from netlab.registry import register
 
 

@@ -1,1 +1,4 @@
-"""Pictures out of numbers and arrays; nothing here computes a result."""
+"""Pictures and pages out of numbers and arrays; nothing here computes a result.
+
+Imports `runs`, `weights` and what stands below them.
+"""

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from netlab.figures._axis import numbers, y_axis
+from netlab.figures.axis import numbers, y_axis
 from netlab.figures.curves import Line, Panel
 from netlab.figures.palette import line_colours
 from netlab.figures.rows import Row, draw_rows

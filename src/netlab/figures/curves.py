@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
-from netlab.figures import _canvas
-from netlab.figures._axis import Axis, Values, numbers, x_axis, y_axis
-from netlab.figures._canvas import HEADING, LABEL, MARGIN, TICK, TITLE, Key, line_height, text_width
-from netlab.figures._lines import Box, Line, draw_lines, draw_swatch
+from netlab.figures import canvas as _canvas
+from netlab.figures.axis import Axis, Values, numbers, x_axis, y_axis
+from netlab.figures.canvas import HEADING, LABEL, MARGIN, TICK, TITLE, Key, line_height, text_width
+from netlab.figures.lines import Box, Line, draw_lines, draw_swatch
 from netlab.figures.palette import FAINT, FRAME, GRID, Colour, line_colours
-from netlab.rundir import SCORES
+from netlab.runs.folder import SCORES
 
 Rows = Sequence[Mapping[str, object]]
 

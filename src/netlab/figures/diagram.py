@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from netlab.figures._canvas import shorten, text_width
-from netlab.figures._u_shape import MARGIN, WIDTH, Arrow, Box, Layout, lay_out
+from netlab.contracts.structure import Level, Shape, Structure
+from netlab.figures.canvas import shorten, text_width
 from netlab.figures.palette import FAINT, FRAME, INK, WHITE, Colour, line_colours
-from netlab.models._structure import Level, Shape, Structure
+from netlab.figures.u_shape import MARGIN, WIDTH, Arrow, Box, Layout, lay_out
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"
 _TITLE, _HEADING, _TEXT = 20, 14, 12.5

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from netlab.rundir import replace_file
+from netlab.files import replace_file
 
 
 def save_gif(frames: Sequence[Image.Image], path: Path, *, milliseconds: int = 90) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from netlab.figures import _canvas
-from netlab.figures._canvas import LABEL, MARGIN, TITLE, line_height
+from netlab.figures import canvas as _canvas
+from netlab.figures.canvas import LABEL, MARGIN, TITLE, line_height
 from netlab.figures.palette import FAINT
 from netlab.figures.png import tell_cells
 

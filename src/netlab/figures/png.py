@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from netlab.rundir import replace_file
+from netlab.files import replace_file
 
 CELLS = "netlab:cells"
 """Key of `Image.info` under which a figure tells where its pictures are: JSON with their `names`
@@ -15,7 +15,7 @@ and, by example, `rows` of boxes (left, upper, right, lower). It goes into the f
 
 
 def save_png(image: Image.Image, path: Path) -> None:
-    """Write a whole PNG file, or none (see `netlab.rundir.replace_file`)."""
+    """Write a whole PNG file, or none (see `netlab.files.replace_file`)."""
     # The temporary name does not end in .png, so PIL could not guess the format.
     about = PngInfo()
     if CELLS in image.info:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw
 
-from netlab.figures import _canvas
-from netlab.figures._canvas import HEADING, LABEL, MARGIN, TITLE, Key, line_height
+from netlab.figures import canvas as _canvas
+from netlab.figures.canvas import HEADING, LABEL, MARGIN, TITLE, Key, line_height
 from netlab.figures.palette import FAINT, FRAME, Colour, Picture
 from netlab.figures.png import tell_cells
 

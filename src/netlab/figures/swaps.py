@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from netlab.figures import _canvas
-from netlab.figures._canvas import HEADING, LABEL, MARGIN, TITLE, line_height, text_width
+from netlab.figures import canvas as _canvas
+from netlab.figures.canvas import HEADING, LABEL, MARGIN, TITLE, line_height, text_width
 from netlab.figures.labelled import as_rgb
 from netlab.figures.palette import FAINT, line_colours
 from netlab.figures.rows import Row, draw_rows

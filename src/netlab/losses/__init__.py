@@ -1,1 +1,4 @@
-"""Loss terms, one a file."""
+"""Losses, one a file: logits and target to a scalar.
+
+Imports `layers`, `metrics`, `contracts` and what stands below them; never a sibling.
+"""

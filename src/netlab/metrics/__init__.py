@@ -1,1 +1,4 @@
-"""Metrics from data-set-wide counts."""
+"""Measures: counts and arrays in, numbers out.
+
+Imports `contracts` and what stands below it.
+"""

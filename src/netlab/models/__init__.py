@@ -1,1 +1,4 @@
-"""Whole networks, put together from built parts."""
+"""Architectures, one a file: whole networks from built components.
+
+Imports the components of networks and what stands below them.
+"""

@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netlab.bottlenecks._contract import Bottleneck
-from netlab.encoders._contract import Encoder
+from netlab.contracts.bottleneck import Bottleneck
+from netlab.contracts.encoder import Encoder
 from netlab.registry import register
 
 

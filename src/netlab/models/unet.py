@@ -5,9 +5,9 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netlab.bottlenecks._contract import Bottleneck
-from netlab.decoders._contract import Decoder
-from netlab.encoders._contract import Encoder
+from netlab.contracts.bottleneck import Bottleneck
+from netlab.contracts.decoder import Decoder
+from netlab.contracts.encoder import Encoder
 from netlab.registry import register
 
 

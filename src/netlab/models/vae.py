@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netlab.bottlenecks._contract import Bottleneck
-from netlab.conditioning._contract import Conditioning
-from netlab.decoders._contract import Decoder
-from netlab.encoders._contract import Encoder
+from netlab.contracts.bottleneck import Bottleneck
+from netlab.contracts.conditioning import Conditioning
+from netlab.contracts.decoder import Decoder
+from netlab.contracts.encoder import Encoder
 from netlab.errors import ConfigError
 from netlab.registry import register
 
@@ -57,7 +57,7 @@ class ConditionalVAE(nn.Module):
         ConfigError: another `normalise`.
     """
 
-    task: ClassVar[str] = "conditional-vae"
+    task: ClassVar[str] = "vae"
     parts: ClassVar[tuple[str, ...]] = ("encoder", "bottleneck", "decoder", "conditioning")
     """Kinds of the components that it is put together from."""
 

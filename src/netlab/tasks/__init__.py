@@ -1,1 +1,4 @@
-"""What a batch means: each task builds parts from the config and scores what they do."""
+"""What a batch means: each task builds networks and losses from a config, and scores them.
+
+Imports `figures` and what stands below it.
+"""

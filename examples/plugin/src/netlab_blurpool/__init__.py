@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netlab.layers.blocks._contract import Block
+from netlab.contracts.block import Block
 from netlab.registry import register
 
 

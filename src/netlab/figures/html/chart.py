@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from netlab.figures._axis import Axis, Values, numbers, x_axis, y_axis
-from netlab.figures._lines import Line, runs
+from netlab.contracts.report import Html
+from netlab.figures.axis import Axis, Values, numbers, x_axis, y_axis
 from netlab.figures.curves import Panel, line_shades
 from netlab.figures.html.legend import Shape, colour_style, legend
-from netlab.figures.html.markup import Html, element, join
+from netlab.figures.html.markup import element, join
+from netlab.figures.lines import Line, runs
 from netlab.figures.palette import Colour
 
 _WIDTH, _HEIGHT = 420, 260  # in the chart's own units, about the pixels of a telephone

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from netlab.contracts.report import Html
 from netlab.figures.html.images import image
-from netlab.figures.html.markup import Html, element
+from netlab.figures.html.markup import element
 
 SIDE_BY_SIDE = "Side by side"
 """The view that shows every layer; without script, and on paper, the only one."""

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from netlab.figures.html.markup import Html, element
+from netlab.contracts.report import Html
+from netlab.figures.html.markup import element
 from netlab.figures.labelled import as_rgb
 from netlab.figures.palette import Colour, Picture, line_colours, palette_bytes
 

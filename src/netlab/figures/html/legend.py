@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Literal
 
-from netlab.figures.html.markup import Html, element
+from netlab.contracts.report import Html
+from netlab.figures.html.markup import element
 from netlab.figures.palette import Colour
 
 Shape = Literal["area", "line", "dashed", "ring"]

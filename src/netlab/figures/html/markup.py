@@ -2,13 +2,9 @@
 
 from html import escape
 
+from netlab.contracts.report import Html
+
 _VOID = frozenset({"br", "col", "hr", "img", "input", "meta"})
-
-
-class Html(str):
-    """Markup, as `element` and `join` make it."""
-
-    __slots__ = ()
 
 
 def element(tag: str, /, *children: str | None, **attributes: object) -> Html:

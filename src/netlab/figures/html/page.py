@@ -3,28 +3,10 @@
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
-from typing import NamedTuple
 
 from netlab import __version__
-from netlab.figures.html.markup import Html, element, join
-
-
-class Headline(NamedTuple):
-    """A score that a page begins with."""
-
-    label: str
-    value: str
-    beside: str = ""
-    """What it has to be compared with, in words."""
-
-
-class Section(NamedTuple):
-    """A part of a page, with a line in its table of contents."""
-
-    name: str
-    """Its place in the address (`#name`); unique in a page."""
-    title: str
-    body: Html
+from netlab.contracts.report import Headline, Html, Section
+from netlab.figures.html.markup import element, join
 
 
 def page(

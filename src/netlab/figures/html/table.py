@@ -4,7 +4,8 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
-from netlab.figures.html.markup import Html, element
+from netlab.contracts.report import Html
+from netlab.figures.html.markup import element
 
 _INNER = "  "
 """Labels that begin so belong to the one above them."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from netlab.layers.blocks._contract import ActivationLayer, NormLayer
+from netlab.contracts.block import ActivationLayer, NormLayer
 from netlab.registry import register
 
 

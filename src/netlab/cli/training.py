@@ -1,0 +1,96 @@
+"""One training from the command line, from its settings to its last epoch."""
+
+import contextlib
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from netlab.cli.signals import StopSignal
+from netlab.cli.view.report import TerminalReport
+from netlab.components import parts_of
+from netlab.config import TrainConfig
+from netlab.runs.folder import RunDir, create_run
+
+_SHORT = 16  # characters; longer losses stay out of the name of the run's folder
+
+
+class NewRun(NamedTuple):
+    """Where the folder of a new run is made, and what it is called."""
+
+    runs_dir: Path
+    name: str | None = None
+    """Stands behind the date; made of the components without."""
+    run_dir: Path | None = None
+    """The folder itself, instead of one in `runs_dir`."""
+
+
+def train_run(
+    config: TrainConfig,
+    where: RunDir | NewRun,
+    *,
+    allow_changes: bool = False,
+    preview: bool = False,
+    stop: StopSignal | None = None,
+) -> tuple[RunDir, dict[str, Any]]:
+    """Train into a new folder, or go on with a run; shown on the terminal and in its log.
+
+    Args:
+        config: complete.
+        where: the folder of the run, or where a new one is made.
+        allow_changes: go on also with settings that keep a run from ending as it would have.
+        preview: show the newest sample on the terminal, too.
+        stop: hears Ctrl-C and SIGTERM; the caller may ask it afterwards.
+
+    Returns:
+        The run's folder, and the row of metrics.csv of its best epoch.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM; the state is saved.
+        NetlabError: see `netlab.training.fit`.
+    """
+    from netlab.training.fit import fit
+    from netlab.training.prepare import prepare, settle
+
+    run = where if isinstance(where, RunDir) else None
+    stop = stop or StopSignal()
+    with contextlib.ExitStack() as held:
+        if run is not None:
+            held.enter_context(run.locked())  # before anything is added to its log
+        report = held.enter_context(
+            TerminalReport(run.log if run else None, preview=preview, stop=stop)
+        )
+        # Whatever is wrong with settings, data or device shows here, before a folder is made.
+        trainer, state = prepare(*settle(config), report, stop)
+        held.enter_context(stop)  # from here on there is something to go on with
+        if isinstance(where, NewRun):
+            name, text = where.name or _name(config), trainer.config.to_yaml()
+            run = create_run(where.runs_dir, name, text, where.run_dir)
+            held.enter_context(run.locked())
+        assert run is not None
+        report.message(f"run folder {run.path}")
+        report.log_to(run.log)
+        how: dict[str, Any] = {"resume": run is where, "allow_changes": allow_changes}
+        best = fit(trainer, state, run, command=command_line(), **how)
+        report.message(f"best epoch {best['epoch']}: {run.best}")
+    return run, best
+
+
+def _name(config: TrainConfig) -> str:
+    parts = [config.arch, config.dataset, config.encoder]
+    parts += [config.decoder] * ("decoder" in parts_of(config.arch))
+    parts += [config.loss] * (len(config.loss) <= _SHORT)
+    return "-".join(parts)
+
+
+def command_line() -> str:
+    """The command line, without the places of this machine."""
+    return shlex.join(["netlab", *map(_without_place, sys.argv[1:])])
+
+
+def _without_place(word: str) -> str:
+    """A word with the last part alone of an absolute path in it: `--data-dir=/a/b` to `…=b`."""
+    flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    if not equals and flag:
+        return word
+    return f"{flag}{equals}{Path(value).name}" if Path(value).is_absolute() else word

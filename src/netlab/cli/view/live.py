@@ -1,0 +1,161 @@
+"""The live view of a training: two bars, the curves so far, and perhaps a sample."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group
+from rich.text import Text
+
+from netlab.cli.view import preview as _preview
+from netlab.cli.view.pace import Pace
+from netlab.cli.view.plot import Series, plot
+from netlab.cli.view.text import clean, duration
+from netlab.runs.folder import SCORES
+
+_ROWS, _COLUMNS = 8, 60  # of a plot, at most
+_NARROW = 56  # columns; below, the score has no plot of its own
+_LONGEST, _SHORTEST = 40, 8  # columns of a bar
+_MESSAGES = 2  # lines of the terminal that stay free for what is said above the view
+_SAMPLE = 16  # lines, at most
+
+
+class View:
+    """Drawn anew several times a second by rich's `Live`; told of the training by its report.
+
+    Args:
+        console: where it is shown; asked for its size each time.
+        facts: of the plan, see `training.reporter.Reporter.plan`.
+        pace: knows the time that is left.
+        stopping: whether the user has asked to stop.
+        samples: the folder whose newest picture is shown; None for none.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        facts: Mapping[str, Any],
+        pace: Pace,
+        stopping: Callable[[], bool] = lambda: False,
+        samples: Path | None = None,
+    ) -> None:
+        self.console, self.facts, self.pace, self.stopping = console, facts, pace, stopping
+        self.samples = samples
+        self.rows: list[Mapping[str, Any]] = list(facts.get("rows", ()))
+        self.epoch, self.done, self.total = facts["first_epoch"], facts["first_batch"], 0
+        self.total = facts["batches"]
+        self.said = ""
+        self.sample: _preview.Sample | None = None
+        self.sample_epoch: int | None = None
+        self._kept: dict[str, tuple[Any, list[Text]]] = {}
+        self._look()
+
+    def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
+        """A step is done."""
+        self.epoch, self.done, self.total = epoch, done, total
+        self.said = f"loss {loss:.4f}  {rate:.0f} images/s"
+
+    def add(self, row: Mapping[str, Any], best: bool) -> None:
+        """An epoch is done."""
+        self.rows = [*self.rows, row]
+        if best:
+            self.sample_epoch = row["epoch"]
+            self._look()
+
+    def __rich__(self) -> Group:
+        """All that there is room for: bars first, then curves, then the sample."""
+        width, height = self.console.width, self.console.height - _MESSAGES
+        lines = self._bars(width)
+        curves = self._cached(
+            "curves", (len(self.rows), width, self._ascii), lambda: self._curves(width)
+        )
+        if len(lines) + len(curves) <= height:
+            lines += curves
+        room = min(height - len(lines) - 1, _SAMPLE)
+        if self.sample is not None and room > 0:
+            shown = self.sample
+            key = (id(shown), width, room)
+            drawn = self._cached("sample", key, lambda: _preview.draw(shown, width, room))
+            lines += [self._heading(shown, width), *drawn] if drawn else []
+        for line in lines:
+            line.no_wrap = True
+        return Group(*lines)
+
+    def _look(self) -> None:
+        if self.samples is not None:
+            self.sample = _preview.newest_sample(self.samples) or self.sample
+
+    def _cached(self, name: str, key: Any, make: Callable[[], list[Text]]) -> list[Text]:
+        """What `make` gives, made anew only if the key is another: a view is drawn often."""
+        if self._kept.get(name, (None, []))[0] != key:
+            self._kept[name] = key, make()
+        return self._kept[name][1]
+
+    def _bars(self, width: int) -> list[Text]:
+        epochs = self.facts["epochs"]
+        steps = self.epoch * self.total + self.done
+        share = steps / max(epochs * self.total, 1)
+        about = "" if self.pace.measured else "about "
+        left = f"{about}{duration(self.pace.left())} left" if self.pace.seen else ""
+        if self.stopping():
+            left = "stopping at the next batch; Ctrl-C once more: at once"
+        step = f"{self.done}/{self.total}  "
+        said = f"{step}{self.said if self.done < self.total else 'validation'}"
+        names = [f"epoch {min(self.epoch + 1, epochs)}/{epochs}", f"run {100 * share:.0f} %"]
+        first = max(map(len, names))
+        room = min(width - first - 2 - max(len(said), len(left)), _LONGEST)
+        if room < _SHORTEST:  # what is said of the epoch is cut, the time that is left is not
+            room = max(min(width - first - 2 - len(left), _SHORTEST), 0)
+        bars = [_bar(s, room, ascii_only=self._ascii) for s in (self.done / self.total, share)]
+        lines = []
+        for name, bar, text in zip(names, bars, (said, left), strict=True):
+            line = Text(f"{name:<{first}} ").append_text(bar).append(f" {text}")
+            line.truncate(width)
+            lines.append(line)
+        return lines
+
+    @property
+    def _ascii(self) -> bool:
+        return self.console.options.ascii_only
+
+    def _curves(self, width: int) -> list[Text]:
+        """Loss, and beside it the score if there is one and there is room."""
+        if not self.rows:
+            return []
+        score = next((name for name in SCORES if name in self.rows[0]), None)
+        both = score is not None and width >= _NARROW
+        wide = min((width - 3) // 2 if both else width, _COLUMNS)
+        losses = [
+            Series("train loss", self._column("train_loss"), "cyan", dotted=True),
+            Series("val loss", self._column("val_loss"), "yellow"),
+        ]
+        drawn = plot(losses, wide, _ROWS, ascii_only=self._ascii)
+        if not both or score is None:
+            return drawn
+        scores = [Series(SCORES[score], self._column(score), "green")]
+        right = plot(scores, wide, _ROWS, ascii_only=self._ascii)
+        return _beside(drawn, right, wide) if drawn and right else drawn or right
+
+    def _column(self, name: str) -> list[float | None]:
+        return [row.get(name) for row in self.rows]
+
+    def _heading(self, sample: _preview.Sample, width: int) -> Text:
+        epoch = "" if self.sample_epoch is None else f" of epoch {self.sample_epoch}"
+        text = Text(f"sample{epoch}: {clean(', '.join(sample.names))}", "dim")
+        text.truncate(width, overflow="ellipsis")
+        return text
+
+
+def _bar(share: float, width: int, *, ascii_only: bool) -> Text:
+    done = round(min(max(share, 0.0), 1.0) * width)
+    full, rest = ("#", "-") if ascii_only else ("━", "─")
+    return Text(full * done, "green").append(rest * (width - done), "dim")
+
+
+def _beside(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:
+    lines = []
+    for a, b in zip(left, right, strict=True):
+        line = a.copy()
+        line.pad_right(width + 3 - line.cell_len)
+        lines.append(line.append_text(b))
+    return lines

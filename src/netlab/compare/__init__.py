@@ -1,0 +1,4 @@
+"""Methods side by side: which runs they are, their scores, figures and page.
+
+Imports everything but the command line.
+"""

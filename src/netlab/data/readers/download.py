@@ -1,0 +1,180 @@
+"""Fetching the archives of data sets from their owners; what is there already is not fetched again.
+
+`$NETLAB_MIRROR`, an address, stands in for the owners' servers: the files are looked for there by
+their names. Their published sums are checked in any case.
+"""
+
+import hashlib
+import http.client
+import os
+import shutil
+import sys
+import tarfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from netlab.errors import WorkFailed
+from netlab.files import locked
+
+_BLOCK = 2**18  # bytes
+_TRIES = 3  # for each address; a lost connection goes on where it broke off
+_PAUSE = 1.0  # seconds between them
+_SECONDS = 60  # without an answer
+_SERVER_FAULT = 500  # HTTP: from here on it may be mended in a moment
+_LOST = (urllib.error.URLError, http.client.HTTPException, ConnectionError, TimeoutError)
+_NOTHING_LEFT = 416  # HTTP: the file has no bytes after those that are there
+
+
+class Archive(NamedTuple):
+    """A file to fetch."""
+
+    path: Path
+    """Where it goes."""
+    addresses: tuple[str, ...]
+    """Where it can be had, the best place first."""
+    md5: str
+    """Published by its owners."""
+    unpacked: Path | None = None
+    """Where a tar archive is unpacked to."""
+
+
+def fetch(name: str, folder: Path, archives: Callable[[Any], Iterable[Archive]]) -> None:
+    """Fetch, check and unpack archives; progress goes to stderr.
+
+    A download that breaks off leaves a `.part` file, and the next one goes on from there.
+
+    Args:
+        name: of the data set, for the message.
+        folder: where to.
+        archives: given the module `torchvision.datasets`, which knows addresses and sums.
+
+    Raises:
+        UsageError: another process is at it.
+        WorkFailed: no network, a wrong sum, or no room.
+    """
+    failed = f"{name} could not be downloaded into {folder}"
+    if not hasattr(tarfile, "data_filter"):
+        raise WorkFailed(f"{failed}: unpacking archives safely needs Python 3.11.4 or newer")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkFailed(f"{failed}: {error.strerror}") from error
+    with locked(folder / f".{name}.lock", f"{folder}: another process is fetching {name} there"):
+        try:
+            from torchvision import datasets
+
+            for archive in archives(datasets):
+                _complete(archive)
+                if archive.unpacked is not None:
+                    _unpack(archive.path, archive.unpacked)
+        except Exception as error:  # torchvision, urllib, tarfile and its codecs raise many kinds
+            why = " ".join(str(error).split()) or type(error).__name__
+            raise WorkFailed(f"{failed}: {why}") from error
+
+
+def _complete(archive: Archive) -> None:
+    """Have the whole archive at its path, or raise the last reason why not."""
+    path = archive.path
+    if path.is_file() and _md5(path) == archive.md5:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    mirror = os.environ.get("NETLAB_MIRROR")
+    addresses = (f"{mirror.rstrip('/')}/{path.name}",) if mirror else archive.addresses
+    # What an earlier call left may be damaged; the same address then gets a second chance.
+    begun = part.exists()
+    failure = f"{path.name}: nowhere to be had"
+    for address in (*addresses[:1] * begun, *addresses):
+        try:
+            _all_of(address, part)
+        except _LOST as error:
+            failure = f"{address}: {error}"
+            continue
+        if _md5(part) == archive.md5:
+            part.replace(path)
+            return
+        part.unlink()
+        failure = f"{address}: its checksum is not the published one"
+    raise ValueError(failure)
+
+
+def _all_of(address: str, part: Path) -> None:
+    """Fetch what `part` lacks, in several tries; raises the last one's error."""
+    for left in reversed(range(_TRIES)):
+        try:
+            return _go_on(address, part)
+        except _LOST as error:
+            refused = isinstance(error, urllib.error.HTTPError) and error.code < _SERVER_FAULT
+            if refused or not left:
+                raise
+            time.sleep(_PAUSE)
+
+
+def _go_on(address: str, part: Path) -> None:
+    """Fetch what `part` lacks.
+
+    Raises:
+        URLError, HTTPException, ConnectionError: no connection, or one that broke off.
+        OSError: no room.
+    """
+    have = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(address, headers={"User-Agent": "netlab"})
+    if have:
+        request.add_header("Range", f"bytes={have}-")
+    try:
+        answer = urllib.request.urlopen(request, timeout=_SECONDS)
+    except urllib.error.HTTPError as error:
+        if have and error.code == _NOTHING_LEFT:
+            return
+        raise
+    with answer:
+        if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
+            have = 0  # the server starts over
+        left = answer.headers.get("Content-Length")
+        total = have + int(left) if left else None
+        with part.open("ab" if have else "wb") as file:
+            while block := _read(answer):
+                file.write(block)
+                _show(part, file.tell(), total)
+            file.flush()
+            os.fsync(file.fileno())
+            if total is not None and file.tell() < total:
+                raise ConnectionError(f"broke off at {file.tell()} of {total} bytes")
+
+
+def _read(answer: Any) -> bytes:
+    try:
+        block: bytes = answer.read(_BLOCK)
+    except OSError as error:  # such as a timeout
+        raise ConnectionError(str(error)) from error
+    return block
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive; nothing in it leaves the folder, and each top folder appears whole."""
+    aside = folder / f".{archive.name}.unpacking"
+    shutil.rmtree(aside, ignore_errors=True)
+    with tarfile.open(archive) as file:
+        file.extractall(aside, filter="data")
+    for whole in aside.iterdir():
+        target = folder / whole.name
+        if target.is_dir():
+            shutil.rmtree(target)
+        whole.replace(target)
+    aside.rmdir()
+
+
+def _show(part: Path, done: int, total: int | None) -> None:
+    if sys.stderr.isatty():
+        share = f"{100 * done / total:.0f} %" if total else ""
+        end = "\n" if done == total else "\r"
+        print(f"{part.stem}: {done / 2**20:.0f} MiB {share}", end=end, file=sys.stderr, flush=True)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

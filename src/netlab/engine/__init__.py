@@ -1,1 +1,0 @@
-"""The verbs: train, evaluate, predict. Usable without a terminal."""

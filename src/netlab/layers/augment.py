@@ -1,0 +1,161 @@
+"""Joint augmentation of a batch of pictures and masks, on the device of the batch."""
+
+import math
+from dataclasses import dataclass
+from typing import overload
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from netlab.seeds import uniforms
+
+
+@dataclass(frozen=True)
+class Strength:
+    """How far each kind of change goes; all are drawn evenly from their ranges."""
+
+    flip: bool = False
+    """Mirror left and right in half of the cases."""
+    zoom: float = 0.0
+    """Scale by 2**u, u in ±zoom: in is a crop, out shows mirrored surroundings."""
+    aspect: float = 0.0
+    """Stretch one side against the other by 2**u, u in ±aspect."""
+    turn: float = 0.0
+    """Rotation in degrees, ±."""
+    shift: float = 0.0
+    """Displacement as a share of the side, ±."""
+    whole: bool = False
+    """Displace by whole pixels, which blurs nothing."""
+    light: float = 0.0
+    """Brightness, ± share of the full range."""
+    contrast: float = 0.0
+    """Contrast, ± share."""
+    colour: float = 0.0
+    """Saturation and each channel's gain, ± share."""
+
+    @property
+    def moves(self) -> bool:
+        """Whether any pixel changes its place."""
+        return self.flip or any((self.zoom, self.aspect, self.turn, self.shift))
+
+    @property
+    def tints(self) -> bool:
+        """Whether any pixel changes its colour."""
+        return any((self.light, self.contrast, self.colour))
+
+
+STRENGTHS = {
+    "none": Strength(),
+    "flip": Strength(flip=True),
+    "shift": Strength(flip=True, shift=0.125, whole=True),
+    "standard": Strength(
+        flip=True,
+        zoom=0.35,
+        aspect=0.12,
+        turn=12,
+        shift=0.08,
+        light=0.12,
+        contrast=0.2,
+        colour=0.15,
+    ),
+    "strong": Strength(
+        flip=True, zoom=0.6, aspect=0.2, turn=20, shift=0.12, light=0.2, contrast=0.35, colour=0.3
+    ),
+}
+"""What `--augment` names."""
+
+_DRAWS = 12
+
+
+@overload
+def augment(
+    images: Tensor,
+    masks: Tensor,
+    strength: Strength,
+    *,
+    seed: int,
+    epoch: int,
+    indices: NDArray[np.int64],
+) -> tuple[Tensor, Tensor]: ...
+
+
+@overload
+def augment(
+    images: Tensor,
+    masks: None,
+    strength: Strength,
+    *,
+    seed: int,
+    epoch: int,
+    indices: NDArray[np.int64],
+) -> tuple[Tensor, None]: ...
+
+
+def augment(
+    images: Tensor,
+    masks: Tensor | None,
+    strength: Strength,
+    *,
+    seed: int,
+    epoch: int,
+    indices: NDArray[np.int64],
+) -> tuple[Tensor, Tensor | None]:
+    """Change pictures and masks alike, by numbers that derive from (seed, epoch, index).
+
+    Args:
+        images: (B, C, H, W) float in [0, 1].
+        masks: (B, H, W) integer ids; no id is invented (nearest pixel). None where there are none.
+        strength: how far.
+        seed, epoch: of the run.
+        indices: (B,) place of each picture in the data set.
+
+    Returns:
+        Pictures (B, C, H, W) in [0, 1] and masks (B, H, W) in the type they came in.
+    """
+    if not (strength.moves or strength.tints):
+        return images, masks
+    drawn = uniforms(seed, epoch, indices, _DRAWS)
+    if strength.moves:
+        theta = torch.from_numpy(_affine(drawn, strength, images.shape[-2], images.shape[-1]))
+        # Only operations without global random state: the same numbers on every device and thread.
+        grid = F.affine_grid(theta.to(images), list(images.shape), align_corners=False)
+        images = F.grid_sample(images, grid, "bilinear", "reflection", align_corners=False)
+        if masks is not None:
+            ids = masks[:, None].to(images.dtype)
+            ids = F.grid_sample(ids, grid, "nearest", "reflection", align_corners=False)
+            masks = ids[:, 0].round().to(masks.dtype)
+    if strength.tints:
+        images = _tint(images, torch.from_numpy(drawn[:, 6:]).to(images), strength)
+    return images, masks
+
+
+def _affine(
+    drawn: NDArray[np.float64], s: Strength, height: int, width: int
+) -> NDArray[np.float64]:
+    """Maps from output to input in the coordinates of `grid_sample`: (B, 2, 3)."""
+    ratio, sides = width / height, np.array([width, height])
+    sign = 2 * drawn - 1  # [-1, 1)
+    mirror = np.where(s.flip & (drawn[:, 0] < 0.5), -1.0, 1.0)
+    scale = 2.0 ** (-s.zoom * sign[:, 1])
+    stretch = 2.0 ** (s.aspect * sign[:, 2] / 2)
+    angle = math.radians(s.turn) * sign[:, 3]
+    cos, sin = np.cos(angle), np.sin(angle)
+    theta = np.empty((len(drawn), 2, 3))
+    theta[:, 0, 0], theta[:, 0, 1] = mirror * scale * stretch * cos, scale * stretch * sin / ratio
+    theta[:, 1, 0], theta[:, 1, 1] = -mirror * scale / stretch * sin * ratio, scale / stretch * cos
+    moved = s.shift * sign[:, 4:6]
+    theta[:, :, 2] = 2 * (np.round(moved * sides) / sides if s.whole else moved)
+    return theta
+
+
+def _tint(images: Tensor, drawn: Tensor, s: Strength) -> Tensor:
+    sign = (2 * drawn - 1)[:, :, None, None]
+    grey = images.mean(dim=1, keepdim=True)
+    images = grey + (images - grey) * (1 + s.colour * sign[:, 0:1])
+    images = images * (1 + s.colour / 2 * sign[:, 1 : 1 + images.shape[1]])
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    images = mean + (images - mean) * (1 + s.contrast * sign[:, 4:5]) + s.light * sign[:, 5:6]
+    return images.clamp(0, 1)

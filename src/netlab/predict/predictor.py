@@ -1,0 +1,172 @@
+"""Masks for pictures; whole folders go through `netlab.predict.pipeline`."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from netlab.data.readers.pictures import stretch, upright
+from netlab.device import Machine, resolve
+from netlab.errors import out_of_memory
+from netlab.predict.enlarge import certainty, coverage, decide, probabilities
+from netlab.runs.find import find_weights
+from netlab.tasks.load import Loaded, load_weights
+from netlab.tasks.pixels import to_unit
+
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """What the network says of one picture, at the picture's own size (H, W).
+
+    The larger arrays are worked out when they are first asked for.
+    """
+
+    logits: Tensor
+    """(K, S, S) float, at the network's input size, on its device."""
+    size: Size
+    classes: tuple[str, ...]
+
+    @cached_property
+    def mask(self) -> NDArray[np.uint8]:
+        """Class ids, uint8 (H, W)."""
+        return decide(self.logits, *self.size)
+
+    @cached_property
+    def confidence(self) -> NDArray[np.float32]:
+        """Probability of the chosen class, float (H, W), from 1/K to 1."""
+        return certainty(self.logits, *self.size)
+
+    def probabilities(self) -> NDArray[np.float32]:
+        """Probability of every class, float (K, H, W)."""
+        return probabilities(self.logits, *self.size)
+
+    def coverage(self, weights: Sequence[float]) -> NDArray[np.uint8]:
+        """Sum of the classes' probabilities, each times its weight, as 0 to 255 (H, W)."""
+        return coverage(self.logits, *self.size, weights)
+
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """Share of the pixels that each class has; they sum to 1."""
+        counts = [np.count_nonzero(self.mask == index) for index in range(len(self.classes))]
+        return {name: n / self.mask.size for name, n in zip(self.classes, counts, strict=True)}
+
+
+class Predictor:
+    """A network that is ready to predict masks.
+
+    Args:
+        network: gives logits (B, K, S, S) for normalised pictures (B, 3, S, S).
+        about: description from its weights file: `classes` and `input`.
+        machine: where it runs.
+        tta: also predict the mirrored picture and average the logits.
+    """
+
+    def __init__(
+        self, network: nn.Module, about: Mapping[str, Any], machine: Machine, *, tta: bool = False
+    ) -> None:
+        self.network = machine.place(network.eval())
+        self.machine, self.tta = machine, tta
+        self.classes = tuple(about["classes"])
+        self.input_size = int(about["input"]["size"])
+        self.at_once: int | None = None
+        """Pictures that fit into memory, once it has turned out that not all do."""
+        mean, std = (torch.tensor(about["input"][key]) for key in ("mean", "std"))
+        self.mean, self.std = (t.view(1, -1, 1, 1).to(machine.device) for t in (mean, std))
+
+    @classmethod
+    def load(
+        cls,
+        weights: str | Path | Loaded | None = None,
+        *,
+        device: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
+        tta: bool = False,
+    ) -> "Predictor":
+        """A predictor from weights: a file, a run, `last`, a bundled name; None is the bundled.
+
+        Raises:
+            UsageError: no such weights, or a device that is not there.
+            WeightsError: weights that are damaged or for another task.
+        """
+        if not isinstance(weights, Loaded):
+            name = None if weights is None else str(weights)
+            weights = load_weights(find_weights(name, Path("runs")), task="segmentation")
+        machine = resolve(device, precision, threads)
+        return cls(weights.network, weights.about, machine, tta=tta)
+
+    def predict(self, pictures: Sequence[Image.Image]) -> list[Prediction]:
+        """Predict upright RGB pictures of any sizes, as one batch."""
+        stretched = np.stack([stretch(picture, self.input_size) for picture in pictures])
+        return self.predict_stretched(stretched, [(p.height, p.width) for p in pictures])
+
+    def predict_stretched(
+        self, pictures: NDArray[np.uint8], sizes: Sequence[Size]
+    ) -> list[Prediction]:
+        """Predict pictures (B, S, S, 3) that have the input size already.
+
+        Args:
+            pictures: as `stretch` gives them.
+            sizes: the size that each picture had before.
+        """
+        logits = self._in_memory(torch.from_numpy(pictures))
+        return [
+            Prediction(own, size, self.classes) for own, size in zip(logits, sizes, strict=True)
+        ]
+
+    def _in_memory(self, pictures: Tensor) -> Tensor:
+        """Logits of pictures (B, S, S, 3), as many at a time as memory has had room for so far."""
+        size = self.at_once or len(pictures)
+        try:
+            return torch.cat([self._logits(part) for part in torch.split(pictures, size)])
+        except (RuntimeError, MemoryError) as error:
+            if size == 1 or not out_of_memory(error):
+                raise
+        self.at_once = size // 2
+        return self._in_memory(pictures)
+
+    @torch.inference_mode()
+    def _logits(self, pictures: Tensor) -> Tensor:
+        x = (to_unit(pictures.to(self.machine.device)) - self.mean) / self.std  # (B, 3, S, S)
+        with self.machine.autocast():
+            logits: Tensor = self.network(x)
+            if self.tta:
+                logits = (logits + self.network(x.flip(-1)).flip(-1)) / 2
+        return logits.float()
+
+
+def predict_mask(
+    picture: Path | str | bytes | Image.Image,
+    *,
+    weights: str | Path | Loaded | None = None,
+    device: str = "auto",
+    tta: bool = False,
+) -> Prediction:
+    """Predict the mask of one picture; for many, make one `Predictor` and use it again.
+
+    Args:
+        picture: a file, its bytes, or an opened picture of any mode.
+        weights: a file, a run, `last`, a bundled name, or what `netlab.load` gave; None is the
+            bundled weights.
+        device: auto, cpu, cuda, cuda:N or mps.
+        tta: also predict the mirrored picture and average the logits.
+
+    Returns:
+        The class of every pixel of the upright picture, and what follows from it.
+
+    Raises:
+        PictureError: a picture that cannot be read.
+        UsageError, WeightsError: see `Predictor.load`.
+    """
+    shown = upright(picture)
+    return Predictor.load(weights, device=device, tta=tta).predict([shown])[0]

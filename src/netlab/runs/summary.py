@@ -1,0 +1,273 @@
+"""What the run folders hold, read without torch; damage is told, and never an error."""
+
+import contextlib
+import csv
+import json
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from netlab.config import TrainConfig
+from netlab.errors import ConfigError, UsageError, WeightsError, counted
+from netlab.files import is_locked
+from netlab.runs.folder import SCORES, STAMP, RunDir, age, find_run
+from netlab.settings import Layer, merge, read_config_file
+from netlab.weights.header import read_header
+
+RunState = Literal["running", "done", "interrupted", "failed"]
+Row = dict[str, float | None]
+COMPARISON = "comparison.json"
+"""The file that makes a folder that of a comparison."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """One run, as its folder tells."""
+
+    path: Path
+    name: str
+    config: dict[str, Any]
+    """All settings; of a damaged file those that are whole."""
+    state: RunState
+    epoch: int
+    """Finished epochs."""
+    epochs: int
+    """Epochs that were asked for; 0 if the settings cannot be read."""
+    best_name: str
+    """Column of metrics.csv that `best` is of; empty before the first epoch, or if none tells."""
+    best: float | None
+    seconds: float
+    """Time spent training, up to the last save."""
+    started: datetime
+    best_epoch: int = 0
+    failure: str = ""
+    """Why the run failed."""
+    altered: bool = False
+    """Whether it was extended, or went on with other settings than it began with."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the folder."""
+
+
+def summarise(run: RunDir) -> RunSummary:
+    """What a run's folder tells; whatever is damaged is named in `faults`."""
+    faults: list[str] = []
+    config = _config(run, faults)
+    progress = _progress(run, faults)
+    found = rows(run, faults)
+    finished = progress.get("epoch", len(found))
+    if finished and not run.metrics.is_file():
+        faults.append("metrics.csv: missing")
+    scores = _weights(run, faults) if finished else {}
+    best_name, best, best_epoch = _best(found, progress, scores)
+    failure = _text(run.failure, faults).strip()
+    epochs = config.get("epochs", 0)
+    enough = 0 < epochs <= finished or 0 < config.get("early_stop", 0) <= progress.get("stale", 0)
+    return RunSummary(
+        path=run.path,
+        name=run.path.name or run.path.resolve().name,
+        config=config,
+        state=_state(run, failed=bool(failure) or not epochs, enough=enough),
+        epoch=finished,
+        epochs=epochs,
+        best_name=best_name,
+        best=best,
+        best_epoch=best_epoch,
+        seconds=progress.get("seconds", (found[-1].get("seconds") or 0.0) if found else 0.0),
+        started=_started(run),
+        failure=failure,
+        altered=progress.get("altered", False),
+        faults=tuple(faults),
+    )
+
+
+def list_runs(runs_dir: Path) -> list[RunSummary]:
+    """All runs of a folder, the one last started or resumed (`--resume last`) at the end.
+
+    Raises:
+        UsageError: the folder cannot be read; one that is not there holds no runs.
+    """
+    try:
+        folders = [path for path in runs_dir.iterdir() if is_run(path)]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UsageError(f"{runs_dir}: cannot be read ({error.strerror})") from error
+    found = []
+    for folder in folders:
+        with contextlib.suppress(OSError):  # removed meanwhile
+            found.append((age(folder), summarise(RunDir(folder))))
+    return [summary for _, summary in sorted(found, key=lambda pair: pair[0])]
+
+
+def list_comparisons(runs_dir: Path) -> list[Path]:
+    """The folders that `netlab compare` made among the runs, the newest last."""
+    with contextlib.suppress(OSError):  # a folder that is not there, or may not be read
+        return sorted(path for path in runs_dir.iterdir() if is_comparison(path))
+    return []
+
+
+def find_folder(which: str, runs_dir: Path, *, comparisons: bool = False) -> RunDir:
+    """As `find_run`; also finds runs that ended before their settings were written.
+
+    Args:
+        which, runs_dir: see there.
+        comparisons: take the folder of a comparison as well.
+
+    Raises:
+        UsageError: there is no such run.
+    """
+    for path in (Path(which), runs_dir / which):
+        if which != "last" and (is_run(path) or (comparisons and is_comparison(path))):
+            return RunDir(path)
+    return find_run(which, runs_dir)
+
+
+def no_weights(run: RunDir) -> str:
+    """Why a run has no `best.safetensors`, for a message."""
+    if not (finished := summarise(run).epoch):
+        return f"{run.path}: no weights yet; the first epoch has not ended"
+    other = f"; there is {run.last}" if run.last.is_file() else ""
+    return f"{run.best}: missing, after {counted(finished, 'epoch')}{other}"
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder looks like a run's: it has settings, or the lock that comes before them."""
+    with contextlib.suppress(OSError):  # a folder that may not be looked into
+        return (path / "config.yaml").is_file() or (path / ".lock").is_file()
+    return False
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether `netlab compare` made a folder."""
+    try:
+        read = json.loads((path / COMPARISON).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(read, dict) and {"methods", "differences"} <= read.keys()
+
+
+def rows(run: RunDir, faults: list[str] | None = None) -> list[Row]:
+    """The rows of metrics.csv as numbers; fields that are none are None.
+
+    Args:
+        run: its folder.
+        faults: takes what is wrong with the file.
+    """
+    faults = [] if faults is None else faults
+    try:
+        read = list(csv.DictReader(_text(run.metrics, faults).splitlines(), strict=True))
+    except csv.Error as error:
+        faults.append(f"metrics.csv: no table ({error})")
+        return []
+    if any(None in row or None in row.values() for row in read):
+        faults.append("metrics.csv: a row of another length than the first")
+    return [{str(k): _number(v) for k, v in row.items() if k is not None} for row in read]
+
+
+def _config(run: RunDir, faults: list[str]) -> dict[str, Any]:
+    if not run.config.is_file():
+        faults.append("config.yaml: missing")
+        return {}
+    layer = Layer("", {})
+    try:
+        layer = read_config_file(run.config)
+        return merge({}, [Layer("config.yaml", layer.values)]).to_dict()
+    except ConfigError as error:
+        said = str(error).replace(str(run.config), "config.yaml")
+        faults.append(said if said.startswith("config.yaml") else f"config.yaml: {said}")
+    plain = TrainConfig().to_dict()
+    kinds = {f.name: type(plain[f.name]) for f in fields(TrainConfig)}
+    return {k: v for k, v in layer.values.items() if type(v) is kinds.get(k) and k != "parts"}
+
+
+def _progress(run: RunDir, faults: list[str]) -> dict[str, Any]:
+    """The numbers of state.json; empty before the first save."""
+    if not run.progress.is_file():
+        return {}
+    try:
+        read = json.loads(_text(run.progress, faults))
+        whole = {name: int(read[name]) for name in ("epoch", "best_epoch", "stale")}
+        return {
+            **whole,
+            "seconds": float(read["seconds"]),
+            "best": _number(read.get("best")),
+            "altered": read.get("altered") is True,
+        }
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        faults.append("state.json: damaged")
+        return {}
+
+
+def _weights(run: RunDir, faults: list[str]) -> dict[str, Any]:
+    """The scores in the header of the best weights, which are there once an epoch has ended."""
+    if not run.best.is_file():
+        faults.append(f"{run.best.name}: missing")
+        return {}
+    try:
+        scores = read_header(run.best).about.get("metrics")
+    except WeightsError as error:
+        faults.append(f"{run.best.name}: {str(error).removeprefix(f'{run.best}: ')}")
+        return {}
+    return scores if isinstance(scores, dict) else {}
+
+
+def _best(
+    found: Sequence[Row], progress: Mapping[str, Any], scores: Mapping[str, Any]
+) -> tuple[str, float | None, int]:
+    """Column, value and epoch of the best row: as state.json says, or by the rows themselves.
+
+    Which column that is, the weights tell as well, should metrics.csv be damaged.
+    """
+    columns = {*scores, *(found[0] if found else ())}
+    name = next((name for name in (*SCORES, "val_loss") if name in columns), "")
+    if progress.get("best") is not None:
+        return name, progress["best"], progress["best_epoch"]
+    numbers = [(value, i) for i, row in enumerate(found, 1) if (value := row.get(name)) is not None]
+    if not numbers:
+        return name, None, 0
+    value, epoch = min(numbers) if name == "val_loss" else max(numbers)
+    return name, value, epoch
+
+
+def _state(run: RunDir, *, failed: bool, enough: bool) -> RunState:
+    if is_locked(run.lock):
+        return "running"
+    if failed:
+        return "failed"
+    return "done" if enough else "interrupted"
+
+
+def _started(run: RunDir) -> datetime:
+    """By the name of the folder, or the file that was made first."""
+    stamp = run.path.name[: len(time.strftime(STAMP))]
+    with contextlib.suppress(ValueError):
+        return datetime.strptime(stamp, STAMP).astimezone()
+    first = run.lock if run.lock.is_file() else run.path
+    return datetime.fromtimestamp(first.stat().st_mtime).astimezone()
+
+
+def _text(path: Path, faults: list[str]) -> str:
+    """The text of a file; empty if there is none."""
+    if not path.is_file():
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
+        faults.append(f"{path.name}: cannot be read ({reason})")
+        return ""
+
+
+def _number(value: Any) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None

@@ -1,0 +1,122 @@
+"""Score weights on a part of the data, beside trivial predictors."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from netlab import registry
+from netlab.config import MACHINE_PATHS, TrainConfig
+from netlab.device import Machine, resolve
+from netlab.errors import UsageError
+from netlab.runs.find import find_weights, name_of
+from netlab.scoring.judge import load_judge
+from netlab.scoring.score import score
+from netlab.settings import Layer, merge, read_config_file
+from netlab.tasks.load import Loaded, load_weights
+
+_NOT_BESIDE = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
+"""Keys of a result that are those of the weights it stands beside."""
+
+
+def evaluate(
+    weights: str | Path | Loaded,
+    *,
+    split: str = "test",
+    data_dir: Path | None = None,
+    images: Path | None = None,
+    masks: Path | None = None,
+    mask_values: str | Sequence[int] | None = None,
+    skip_bad: bool = False,
+    limit: int | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    batch_size: int = 32,
+    judge: str | Path | None = None,
+    beside: Sequence[str | Path] = (),
+    runs_dir: Path = Path("runs"),
+    note: Callable[[str], None] = lambda text: None,  # noqa: ARG005
+) -> Any:
+    """Score weights on unseen pictures.
+
+    Args:
+        weights: a file, a run folder, `last`, a bundled name, or what `netlab.load` gave.
+        split: `val`, `test` or `all`; with `images` and `masks` given, their whole folders.
+        data_dir, images, masks: where the data are, if not where the config says.
+        mask_values: pixel value of each class in `masks`, if not 0, 1, 2, …
+        skip_bad: drop unpaired files and bad masks instead of refusing them.
+        limit: use at most this many pictures.
+        device, precision, threads: as in `netlab train`.
+        batch_size: pictures at a time.
+        judge: classifier that reads a VAE's pictures; the bundled one of its data set without.
+        beside: further weights of a VAE, scored in the same way and shown beside these.
+        runs_dir: where the run folders that are named, also as judge or beside, are looked for.
+        note: told of what was left out.
+
+    Returns:
+        The task's report: `result` (the JSON document of `netlab eval`) and `figure`.
+
+    Raises:
+        WeightsError, DataError, UsageError: see `load_weights` and the data sets.
+    """
+    if isinstance(weights, Loaded):
+        loaded, config = weights, weights.config
+    else:
+        path = find_weights(str(weights), runs_dir)
+        loaded = load_weights(path)
+        config = with_places(loaded.config, path)
+    machine: Machine = resolve(device, precision, threads)
+    factory = registry.get("task", loaded.about["task"])
+    places = {
+        "data_dir": data_dir,
+        "images": images,
+        "masks": masks,
+        "mask_values": mask_values,
+        "skip_bad": skip_bad or None,
+        "limit": limit,
+    }
+    extra: dict[str, Any] = {}
+    if factory.judged:
+        dataset, classes = loaded.config.dataset, loaded.about["classes"]
+        channels = loaded.about["input"]["channels"]
+        extra["judge"] = load_judge(
+            judge, dataset, classes, machine, channels=channels, runs_dir=runs_dir
+        )
+        others = [find_weights(str(other), runs_dir) for other in beside]
+        how = {"judge": judge, "split": split, "batch_size": batch_size, "runs_dir": runs_dir}
+        extra["beside"] = {name_of(o): _result(o, machine, places | how) for o in others}
+    elif judge is not None or beside:
+        raise UsageError(f"--judge and --beside are for a vae, not for {loaded.config.arch}")
+    report = factory.report(
+        config,
+        loaded.about,
+        split=split,
+        places=places,
+        note=note,
+        **extra,
+    )
+    network = machine.place(loaded.network)
+    return score(report, report.task, network, report.data, machine, batch_size)
+
+
+def _result(weights: Path, machine: Machine, how: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores of other weights, on the same pictures and read by the same judge."""
+    report = evaluate(
+        weights,
+        device=str(machine.device),
+        precision=machine.precision,
+        threads=machine.threads,
+        **{**how, "skip_bad": bool(how["skip_bad"])},
+    )
+    found: dict[str, Any] = {k: v for k, v in report.result().items() if k not in _NOT_BESIDE}
+    return found
+
+
+def with_places(config: TrainConfig, weights: Path) -> TrainConfig:
+    """The weights' config, with the places of the data from the run folder they lie in."""
+    beside = weights.parent / "config.yaml"
+    if not beside.is_file():
+        return config
+    stored = read_config_file(beside).values
+    places = {k: stored[k] for k in MACHINE_PATHS if k in stored}
+    return merge(config.to_dict(), [Layer(str(beside), places)])

@@ -1,0 +1,91 @@
+"""Parts that several tasks build from a config."""
+
+import functools
+from typing import Any
+
+import torch
+from torch import nn
+
+from netlab import registry
+from netlab.components import component
+from netlab.config import TrainConfig, flag_of
+from netlab.contracts.block import Block
+from netlab.contracts.bottleneck import Bottleneck
+from netlab.contracts.encoder import Encoder
+from netlab.errors import ConfigError
+from netlab.expressions import parse_sum
+
+
+def build_block(config: TrainConfig) -> Block:
+    """The block that a config names, with its norm and activation filled in."""
+    return functools.partial(
+        component(config, "block"),
+        norm=component(config, "norm"),
+        activation=component(config, "activation"),
+    )
+
+
+def build_encoder(
+    config: TrainConfig, in_channels: int, block: Block
+) -> tuple[Encoder, Bottleneck]:
+    """Encoder and bottleneck of a config, for pictures of `in_channels` channels."""
+    widths = [config.width * 2**level for level in range(config.depth + 1)]
+    encoder = component(config, "encoder")(in_channels=in_channels, widths=widths[:-1], block=block)
+    bottleneck = component(config, "bottleneck")(
+        in_channels=encoder.out_channels[-1], out_channels=widths[-1], block=block
+    )
+    return encoder, bottleneck
+
+
+def build_terms(config: TrainConfig, task: str, **built: Any) -> dict[str, Any]:
+    """The terms of a config's loss by name, each built with `built` and its own arguments.
+
+    Terms of a VAE are of the kind `vae-term`; those of all other tasks of the kind `loss`.
+
+    Raises:
+        ConfigError: a term for another task, or arguments for a term that is not there.
+    """
+    names = [term.name for term in parse_sum(config.loss)]
+    if odd := [name for name in config.parts.get("loss", {}) if name not in names]:
+        raise ConfigError(
+            f"loss has no term '{odd[0]}' (its terms: {', '.join(names)}); "
+            "write --set loss.TERM.ARGUMENT=VALUE"
+        )
+    kind = "vae-term" if task == "vae" else "loss"
+    for name in names:
+        tasks = registry.get("loss", name).tasks if name in registry.names("loss") else ("vae",)
+        if task not in tasks:
+            raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
+    return {name: component(config, kind, name)(**built) for name in names}
+
+
+def refuse_unused(config: TrainConfig, *names: str) -> None:
+    """Refuse settings that were changed and that this architecture does not read.
+
+    Raises:
+        ConfigError: naming all of them.
+    """
+    usual = TrainConfig()
+    if odd := [flag_of(n) for n in names if getattr(config, n) != getattr(usual, n)]:
+        raise ConfigError(f"{', '.join(odd)}: not for {config.arch}, which does not use it")
+
+
+def check_buildable(network: nn.Module, config: TrainConfig, *inputs: torch.Tensor) -> None:
+    """Send a batch of meta tensors through a network on the meta device.
+
+    Raises:
+        ConfigError: batches that the network cannot be trained with.
+    """
+    try:
+        network.train()(*inputs)
+    except (ValueError, RuntimeError, NotImplementedError, TypeError) as error:
+        raise untrainable(config, error) from error
+
+
+def untrainable(config: TrainConfig, error: Exception) -> ConfigError:
+    """The one line for a network that cannot be built or trained as a config says."""
+    reason = " ".join(str(error).split())
+    return ConfigError(
+        f"this network cannot be trained on batches of {config.batch_size} pictures of "
+        f"{config.image_size} pixels: {reason}"
+    )

@@ -1,0 +1,117 @@
+"""Network and loss of a conditional VAE, built from the components that a config names."""
+
+import torch
+from torch import nn
+
+from netlab import registry
+from netlab.components import component
+from netlab.config import TrainConfig
+from netlab.contracts.likelihood import Likelihood
+from netlab.errors import ConfigError
+from netlab.expressions import parse_sum
+from netlab.tasks.build import build_block, build_encoder, build_terms, check_buildable, untrainable
+from netlab.tasks.criterion import WeightedSum
+
+TASK = "vae"
+
+
+def build_network(config: TrainConfig, classes: int, channels: int) -> nn.Module:
+    """Put a conditional VAE together from the components that a config names.
+
+    Raises:
+        ConfigError: components that do not fit each other, or arguments they do not take.
+    """
+    if registry.get("decoder", config.decoder).needs_skips:
+        raise ConfigError(
+            f"decoder '{config.decoder}' needs skips, which a vae has not; choose another --decoder"
+        )
+    block = build_block(config)
+    conditioning = component(config, "conditioning")(
+        classes=classes, size=config.image_size, block=block
+    )
+    in_channels = (channels + conditioning.image_channels) * config.stem**2
+    encoder, bottleneck = build_encoder(config, in_channels, block)
+    decoder = component(config, "decoder")(
+        in_channels=bottleneck.out_channels,
+        skip_channels=encoder.out_channels[:-1],
+        strides=encoder.strides,
+        block=conditioning.block,
+        with_skips=False,
+    )
+    network: nn.Module = component(config, "architecture", config.arch)(
+        encoder,
+        bottleneck,
+        decoder,
+        conditioning,
+        size=config.image_size,
+        latent=config.latent,
+        out_channels=channels * likelihood_class(config).numbers,
+        stem=config.stem,
+    )
+    return network
+
+
+def check_network(config: TrainConfig) -> None:
+    """Build a config's network and loss without memory and send a batch through the network.
+
+    Raises:
+        ConfigError: components that do not fit each other, arguments they do not take, or
+            batches that the network cannot be trained with.
+    """
+    side, count = config.image_size, config.batch_size
+    with torch.device("meta"):
+        try:
+            build_criterion(config, 2, 3)
+            network = build_network(config, 2, 3)
+        except (ValueError, RuntimeError) as error:
+            raise untrainable(config, error) from error
+        images, labels = torch.empty(count, 3, side, side), torch.empty(count, 2)
+        check_buildable(network, config, images, labels)
+
+
+def build_criterion(config: TrainConfig, classes: int, channels: int) -> WeightedSum:
+    """The loss that a config names, as a weighted sum of its terms.
+
+    Raises:
+        ConfigError: not exactly one likelihood among the terms.
+    """
+    likelihood_class(config)
+    built = build_terms(
+        config,
+        TASK,
+        classes=classes,
+        channels=channels,
+        size=config.image_size,
+        latent=config.latent,
+    )
+    return WeightedSum(built, [term.weight for term in parse_sum(config.loss)])
+
+
+def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
+    """The likelihood alone, with its arguments, for weights that are not trained any more."""
+    name = _likelihood_name(config)
+    built: Likelihood = component(config, "vae-term", name)(
+        channels=channels, size=config.image_size
+    )
+    return built
+
+
+def likelihood_class(config: TrainConfig) -> type[Likelihood]:
+    """The class of the one likelihood in a config's loss."""
+    found: type[Likelihood] = registry.get("vae-term", _likelihood_name(config))
+    return found
+
+
+def _likelihood_name(config: TrainConfig) -> str:
+    known = [
+        name
+        for name in registry.names("vae-term")
+        if hasattr(registry.get("vae-term", name), "nats")
+    ]
+    found = [term.name for term in parse_sum(config.loss) if term.name in known]
+    if len(found) != 1:
+        raise ConfigError(
+            f"loss '{config.loss}' of a vae needs exactly one likelihood ({', '.join(known)}), "
+            f"not {len(found)}; such as bce+kl"
+        )
+    return found[0]

@@ -1,0 +1,69 @@
+"""An independent classifier that reads what a conditional VAE makes; never used in its training."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from netlab.layers.disturb import TESTS
+from netlab.tasks.pixels import normalise
+
+_BATCH = 256
+
+
+class Seen(NamedTuple):
+    """What a judge sees in N pictures; it follows from each picture alone."""
+
+    ids: Tensor
+    """(N,), classes."""
+    features: Tensor
+    """(N, F), penultimate."""
+    disturbed: dict[str, Tensor]
+    """(N,) classes under each disturbance of `layers.disturb.TESTS`."""
+
+    def at(self, places: Tensor) -> "Seen":
+        """What it sees in the pictures at these places."""
+        disturbed = {name: ids[places] for name, ids in self.disturbed.items()}
+        return Seen(self.ids[places], self.features[places], disturbed)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A classifier's network with what is needed to use it.
+
+    Args:
+        network: a `netlab.models.classifier.Classifier` in evaluation mode.
+        name: what people call its weights.
+        size: side of the pictures it takes; others are resized to it.
+        accuracy: on the real pictures of its own test part, if its weights say so.
+    """
+
+    network: Any
+    name: str
+    size: int
+    accuracy: float | None = None
+
+    @torch.inference_mode()
+    def read(self, pictures: Tensor) -> Tensor:
+        """Class ids (N,) of pictures (N, C, H, W) in [0, 1], on the CPU."""
+        return self._look(pictures)[0]
+
+    @torch.inference_mode()
+    def see(self, pictures: Tensor) -> Seen:
+        """All that it sees in pictures (N, C, H, W) in [0, 1], on the CPU."""
+        disturbed = {name: self.read(change(pictures)) for name, change in TESTS.items()}
+        return Seen(*self._look(pictures), disturbed)
+
+    def _look(self, pictures: Tensor) -> tuple[Tensor, Tensor]:
+        """Class ids (N,) and penultimate features (N, F)."""
+        device = next(self.network.parameters()).device
+        if pictures.shape[-1] != self.size:
+            pictures = F.interpolate(pictures, (self.size, self.size), mode="bilinear")
+        ids, features = [], []
+        for part in torch.split(pictures, _BATCH):
+            found = self.network.features(normalise(part.to(device)))
+            ids.append(self.network.logits(found).argmax(dim=1).cpu())
+            features.append(found.float().cpu())
+        return torch.cat(ids), torch.cat(features)

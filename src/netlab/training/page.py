@@ -1,0 +1,45 @@
+"""The page that a training ends with."""
+
+from netlab.contracts.report import Report
+from netlab.errors import Interrupted, NetlabError
+from netlab.files import write_text
+from netlab.runs.folder import RunDir
+from netlab.scoring.page import rows_of, run_page
+from netlab.scoring.score import score
+from netlab.tasks.load import load_weights
+from netlab.training.loop import Trainer
+
+
+def write_training_page(trainer: Trainer, run: RunDir) -> None:
+    """Score the best network on the validation part and write the run's page.
+
+    The run is done and saved: whatever goes wrong here is a message.
+    """
+    try:
+        report = _scored(trainer, run)
+        write_text(run.report, run_page(run, rows_of(run), trainer.config, report))
+    except Interrupted:
+        trainer.report.message("no report: stopped; netlab eval writes one")
+    except NetlabError as error:
+        trainer.report.message(f"no report: {error}")
+    except Exception as error:  # a page is not worth the exit code of a finished run
+        trainer.report.message(f"no report: {error!r}")
+    else:
+        trainer.report.message(f"report {run.report}")
+
+
+def _scored(trainer: Trainer, run: RunDir) -> Report | None:
+    """What the best network does with the validation part; None where that takes too long.
+
+    Raises:
+        Interrupted: stopped before all was seen.
+    """
+    report = trainer.task.report_on(trainer.val, trainer.train, "val")
+    if report is None:
+        return None
+    trainer.report.message(
+        f"scoring the best network on {len(trainer.val):,} pictures for {run.report.name}"
+    )
+    network = trainer.machine.place(load_weights(run.best).network)
+    size, stopped = 2 * trainer.config.batch_size, trainer.stopped
+    return score(report, trainer.task, network, trainer.val, trainer.machine, size, stopped)
