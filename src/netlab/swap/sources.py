@@ -16,7 +16,8 @@ from netlab.data.readers.pictures import read_picture, stretch
 from netlab.errors import DataError, PictureError, UsageError
 from netlab.scoring.evaluate import with_places
 from netlab.swap.swapper import Labels, Pictures, Swapper, border
-from netlab.tasks.labelled import scored_part
+from netlab.tasks.data import load_scored
+from netlab.tasks.vae.task import ConditionalVae
 
 Note = Callable[[str], None]
 
@@ -79,11 +80,14 @@ def load_test_part(
         own = config.dataset == "class-folder"
         config = replace(config, images=place) if own else replace(config, data_dir=place)
     try:
-        return scored_part(config, swapper.about, "test", {}, note)[1]
+        data: LabelledSet = load_scored(
+            ConditionalVae, config, swapper.about, "test", {}, note
+        ).data
     except DataError as error:
         if data_dir is not None or not _missing(config):
             raise
         return error
+    return data
 
 
 def pick_pictures(data: LabelledSet, avoid: int | None, count: int | None, seed: int) -> Source:
