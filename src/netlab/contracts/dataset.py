@@ -1,4 +1,4 @@
-"""What every data set keeps."""
+"""What a data set is: `Dataset` is implemented by each, the sets are what it gives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ Target = Literal["masks", "labels"]
 """What a data set gives beside its pictures: `SegmentationSet` or `LabelledSet`."""
 
 PET_CLASSES = ("pet", "background", "border")
-"""Names of the house classes; their ids are their places."""
+"""Names of the house classes; their ids are their indices."""
 
 
 def _silent(text: str) -> None:
@@ -28,9 +28,27 @@ class Dropped(NamedTuple):
     reason: str
 
 
+class PictureSet(Protocol):
+    """What every split of any data set has, whatever its pictures come with."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
+
+    @property
+    def targets(self) -> NDArray[np.uint8] | NDArray[np.int64]:
+        """What each picture comes with, by the first axis."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a person calls each picture; unique."""
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class SegmentationSet:
-    """One part of a segmentation data set, decoded and resized."""
+    """One split of a segmentation data set, decoded and resized."""
 
     images: NDArray[np.uint8]
     """(N, H, W, 3), RGB."""
@@ -52,7 +70,7 @@ class SegmentationSet:
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """One part of a set of labelled pictures, decoded and resized; lives in memory as bytes."""
+    """One split of a set of labelled pictures, decoded and resized; lives in memory as bytes."""
 
     images: NDArray[np.uint8]
     """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
@@ -76,7 +94,7 @@ class LabelledSet:
 
 @dataclass(frozen=True, kw_only=True)
 class DataRequest:
-    """Which part of a data set, and how it is prepared."""
+    """Which split of a data set, and how it is prepared."""
 
     split: Split
     image_size: int
@@ -100,7 +118,7 @@ class Dataset(Protocol):
     """What each picture comes with."""
 
     def load(self, request: DataRequest) -> SegmentationSet | LabelledSet:
-        """Decode, resize and return one part, in the form that fits `target`.
+        """Decode, resize and return one split, in the form that fits `target`.
 
         Raises:
             DataError: data that are missing, half present or damaged.
