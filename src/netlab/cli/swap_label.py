@@ -9,8 +9,7 @@ import typer
 
 from netlab.cli.flags import Debug, Device, Json, Overwrite
 from netlab.cli.swap_use import LAYOUTS, check_use, default_figure, how_many
-from netlab.cli.view.bar import progress_bar
-from netlab.cli.view.report import note
+from netlab.cli.view.messages import note, progress_bar
 from netlab.errors import WeightsError
 from netlab.files import output_path
 from netlab.runs.find import find_weights
