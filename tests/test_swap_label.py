@@ -13,7 +13,7 @@ from PIL import Image
 
 import netlab
 from netlab.cli.main import main
-from netlab.cli.view.bar import progress_bar
+from netlab.cli.view.messages import progress_bar
 from netlab.contracts.dataset import DataRequest
 from netlab.data.digits import Digits
 from netlab.errors import DataError, UsageError, WorkFailed
