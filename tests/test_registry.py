@@ -150,8 +150,9 @@ def test_mypy_refuses_what_breaks_a_contract_and_nothing_else(tmp_path: Path) ->
         wanted[f"broken_{index}.py"] = number
     words = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--cache-dir", "mypy"]
     files = [path.name for path in sorted(tmp_path.glob("*.py"))]
+    env = {**os.environ, "PYTHONPATH": str(Path(registry.__file__).parent.parent)}
     done = subprocess.run(
-        [*words, *files], cwd=tmp_path, capture_output=True, text=True, check=False
+        [*words, *files], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )
     errors = [line.split(":")[:2] for line in done.stdout.splitlines() if ": error: " in line]
     assert {name: int(number) for name, number in errors} == wanted, done.stdout
