@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,12 +112,13 @@ class DataRequest:
 
 
 class Dataset(Protocol):
-    """A data set; built without arguments, as all it needs stands in the request."""
+    """A data set; which split of it is wanted stands in the request."""
 
-    target: ClassVar[Target]
-    """What each picture comes with."""
+    @property
+    def target(self) -> Target:
+        """What each picture comes with."""
 
-    def load(self, request: DataRequest) -> SegmentationSet | LabelledSet:
+    def load(self, request: DataRequest, /) -> SegmentationSet | LabelledSet:
         """Decode, resize and return one split, in the form that fits `target`.
 
         Raises:
@@ -125,6 +126,18 @@ class Dataset(Protocol):
         """
 
 
+class DatasetBuilder(Protocol):
+    """A component of the kind `dataset`."""
+
+    @property
+    def target(self) -> Target:
+        """What each picture comes with; an attribute of the class."""
+
+    def __call__(self) -> Dataset:
+        """Prepare it; further arguments have defaults."""
+
+
+@runtime_checkable
 class Downloadable(Protocol):
     """A data set whose owners publish an archive."""
 
