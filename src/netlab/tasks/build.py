@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from netlab import registry
-from netlab.components import component
+from netlab.components import component, find_component
 from netlab.config import TrainConfig
 from netlab.contracts.block import Block
 from netlab.contracts.bottleneck import Bottleneck
@@ -75,7 +75,7 @@ def build_terms(config: TrainConfig, task: str, kind: str, **built: Any) -> dict
         tasks = registry.get("loss", name).tasks if name in registry.names("loss") else ("vae",)
         if task not in tasks:
             raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
-    return {name: component(config, kind, name)(**built) for name in names}
+    return {name: find_component(config, kind, name)(**built) for name in names}
 
 
 def task_of(config: TrainConfig) -> str:
