@@ -327,8 +327,8 @@ def test_rows_keep_pixels_and_widths() -> None:
 
 def test_right_and_wrong_look_different_without_colour() -> None:
     right = shown(1)
-    wrong = Shown(right.originals, right.again, right.swapped, ["7"], ["7"], ["7"])
-    other = Shown(right.originals, right.again, right.swapped, ["7"], ["8"], ["7"])
+    wrong = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["7"], ["7"])
+    other = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["8"], ["7"])
     for draw in (swap_rows, lesson_grid):
         first, second = (draw(some, "t").convert("L") for some in (wrong, other))
         lower = [np.asarray(image) < 160 for image in (first, second)]

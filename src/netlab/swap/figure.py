@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from netlab.figures.gif import save_gif
-from netlab.figures.labelled import labelled_grid
+from netlab.figures.grid import draw_captioned
 from netlab.figures.png import save_png
 from netlab.figures.swaps import Shown, label_sheet, lesson_grid, sheet_cell, strips, swap_rows
 from netlab.swap.sources import Source
@@ -64,7 +64,7 @@ def draw_frames(steps: Pictures, told: Sequence[dict[str, Any]], title: str) -> 
     cell = side * max(1, max(112, 360 // count) // side)
     captions = _captions(count, told)
     return [
-        labelled_grid(step, captions, f"{title} · {100 * t / last:.0f} %", columns=4, cell=cell)
+        draw_captioned(step, captions, f"{title} · {100 * t / last:.0f} %", columns=4, cell=cell)
         for t, step in enumerate(steps)
     ]
 
