@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netlab.components import breach
 from netlab.contracts.loss import Loss
 
 
@@ -26,7 +27,7 @@ class WeightedSum(nn.Module):
         """What the terms take (logits and target, or a VAE's step) to total and parts."""
         # sums over a batch's pixels need more than bf16's 8 bits
         inputs = tuple(x.float() if _is_float(x) else x for x in inputs)
-        parts = {name: term(*inputs) for name, term in self.terms.items()}
+        parts = {name: _scalar(term, term(*inputs)) for name, term in self.terms.items()}
         total = torch.stack(
             [w * p for w, p in zip(self.weights, parts.values(), strict=True)]
         ).sum()
@@ -43,6 +44,14 @@ class WeightedSum(nn.Module):
             for name, term in terms
             if hasattr(term, "helper_loss")
         }
+
+
+def _scalar(term: nn.Module, value: Any) -> Tensor:
+    """What a term gave, if it can be learnt from; ComponentFault if it cannot."""
+    if _is_float(value) and not value.ndim:
+        return value  # type: ignore[no-any-return]
+    shown = f"a {value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else value
+    raise breach(term, f"a loss is one floating-point number in a tensor, not {shown!r}")
 
 
 def _is_float(x: Any) -> bool:
