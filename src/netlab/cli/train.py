@@ -20,8 +20,8 @@ from netlab.cli.flags import (
     given,
 )
 from netlab.cli.training import NewRun, train_run
-from netlab.cli.view.report import TerminalReport
 from netlab.cli.view.text import duration
+from netlab.cli.view.training import TerminalView
 from netlab.config import AUTO, MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import UsageError
 from netlab.runs.folder import RunDir, find_run
@@ -120,8 +120,8 @@ def train(
 def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
     from netlab.training.dry_run import dry_run
 
-    with TerminalReport(None) as report:
-        facts = dry_run(config, report)
+    with TerminalView(None) as view:
+        facts = dry_run(config, view)
     if as_json:
         print(json.dumps(facts))
         return
@@ -141,8 +141,8 @@ def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
 def _with_fitting_batch(config: TrainConfig) -> TrainConfig:
     from netlab.training.prepare import fit_batch, settle
 
-    with TerminalReport(None) as report:
-        return fit_batch(*settle(config), report)
+    with TerminalView(None) as view:
+        return fit_batch(*settle(config), view)
 
 
 def merged_settings(

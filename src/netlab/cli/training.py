@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netlab.cli.signals import StopSignal
-from netlab.cli.view.report import TerminalReport
+from netlab.cli.view.training import TerminalView
 from netlab.components import parts_of
 from netlab.config import TrainConfig
 from netlab.runs.folder import RunDir, create_run
@@ -57,22 +57,28 @@ def train_run(
     with contextlib.ExitStack() as held:
         if run is not None:
             held.enter_context(run.locked())  # before anything is added to its log
-        report = held.enter_context(
-            TerminalReport(run.log if run else None, preview=preview, stop=stop)
+        view = held.enter_context(
+            TerminalView(run.log if run else None, preview=preview, stop=stop)
         )
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
-        trainer, state = prepare(*settle(config), report, stop)
+        trainer, state = prepare(*settle(config), view, stop)
         held.enter_context(stop)  # from here on there is something to go on with
         if isinstance(where, NewRun):
             name, text = where.name or _name(config), trainer.config.to_yaml()
             run = create_run(where.runs_dir, name, text, where.run_dir)
             held.enter_context(run.locked())
         assert run is not None
-        report.message(f"run folder {run.path}")
-        report.log_to(run.log)
-        how: dict[str, Any] = {"resume": run is where, "allow_changes": allow_changes}
-        best = fit(trainer, state, run, command=command_line(), **how)
-        report.message(f"best epoch {best['epoch']}: {run.best}")
+        view.message(f"run folder {run.path}")
+        view.log_to(run.log)
+        best = fit(
+            trainer,
+            state,
+            run,
+            command=command_line(),
+            resume=run is where,
+            allow_changes=allow_changes,
+        )
+        view.message(f"best epoch {best['epoch']}: {run.best}")
     return run, best
 
 
@@ -84,11 +90,11 @@ def _name(config: TrainConfig) -> str:
 
 
 def command_line() -> str:
-    """The command line, without the places of this machine."""
-    return shlex.join(["netlab", *map(_without_place, sys.argv[1:])])
+    """The command line, without the paths of this machine."""
+    return shlex.join(["netlab", *map(_without_path, sys.argv[1:])])
 
 
-def _without_place(word: str) -> str:
+def _without_path(word: str) -> str:
     """A word with the last part alone of an absolute path in it: `--data-dir=/a/b` to `…=b`."""
     flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     if not equals and flag:

@@ -108,6 +108,17 @@ class VaeTerm(Protocol):
         """A finished pass to a scalar in nats: a sum over pixels, the mean over the batch."""
 
 
+class VaeTermBuilder(Protocol):
+    """A component of the kind `vae-term`: the class of a `VaeTerm`."""
+
+    adversarial: bool
+    swaps: bool
+    reencodes: bool
+
+    def __call__(self, *, classes: int, channels: int, size: int, latent: int) -> VaeTerm:
+        """Prepare a term for K classes, C channels, pictures of size S, and D numbers of z."""
+
+
 @runtime_checkable
 class HelpedTerm(Protocol):
     """A term with a network of its own, trained beside the VAE and no part of its weights."""

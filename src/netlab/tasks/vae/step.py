@@ -48,7 +48,9 @@ def vae_step(
     posterior = network.encode(images, true_weights)  # q(z | x, y)
     z = posterior.sample(generator)
     swapped_output: Tensor | None = None
-    if swaps and network.training:  # one batch: batch norm's running statistics are to describe both kinds
+    if (
+        swaps and network.training
+    ):  # one batch: batch norm's running statistics are to describe both kinds
         both_weights = torch.cat([true_weights, wrong_weights])
         output, swapped_output = network.decode(z.repeat(2, 1), both_weights).chunk(2)
     else:
