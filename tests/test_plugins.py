@@ -157,7 +157,7 @@ LOSS = """
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("logits.square()", "torch.float32 of shape (4, 3, 16, 16)"),
+        ("logits.square()", "not a torch.float32 of shape (4, 3, 16, 16)"),
         ("logits.square().mean((1, 2, 3))", "torch.float32 of shape (4,)"),
         ("1.5", "not 1.5"),
         ("None", "not None"),

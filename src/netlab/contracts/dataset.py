@@ -1,4 +1,4 @@
-"""What every data set keeps."""
+"""What a data set is: `Dataset` is implemented by each, the sets are what it gives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Target = Literal["masks", "labels"]
 """What a data set gives beside its pictures: `SegmentationSet` or `LabelledSet`."""
 
 PET_CLASSES = ("pet", "background", "border")
-"""Names of the house classes; their ids are their places."""
+"""Names of the house classes; their ids are their indices."""
 
 
 def _silent(text: str) -> None:
@@ -30,9 +30,27 @@ class Dropped(NamedTuple):
     reason: str
 
 
+class PictureSet(Protocol):
+    """What every split of any data set has, whatever its pictures come with."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
+
+    @property
+    def targets(self) -> NDArray[np.uint8] | NDArray[np.int64]:
+        """What each picture comes with, by the first axis."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a person calls each picture; unique."""
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class SegmentationSet:
-    """One part of a segmentation data set, decoded and resized."""
+    """One split of a segmentation data set, decoded and resized."""
 
     images: NDArray[np.uint8]
     """(N, H, W, 3), RGB."""
@@ -54,7 +72,7 @@ class SegmentationSet:
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """One part of a set of labelled pictures, decoded and resized; lives in memory as bytes."""
+    """One split of a set of labelled pictures, decoded and resized; lives in memory as bytes."""
 
     images: NDArray[np.uint8]
     """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
@@ -78,7 +96,7 @@ class LabelledSet:
 
 @dataclass(frozen=True, kw_only=True)
 class DataRequest:
-    """Which part of a data set, and how it is prepared."""
+    """Which split of a data set, and how it is prepared."""
 
     split: Split
     image_size: int
@@ -96,14 +114,14 @@ class DataRequest:
 
 
 class Dataset(Protocol):
-    """A data set; which part of it is wanted stands in the request."""
+    """A data set; which split of it is wanted stands in the request."""
 
     @property
     def target(self) -> Target:
         """What each picture comes with."""
 
     def load(self, request: DataRequest, /) -> SegmentationSet | LabelledSet:
-        """Decode, resize and return one part, in the form that fits `target`.
+        """Decode, resize and return one split, in the form that fits `target`.
 
         Raises:
             DataError: data that are missing, half present or damaged.

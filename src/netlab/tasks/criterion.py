@@ -1,7 +1,7 @@
 """Weighted sums of loss terms."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,8 @@ class WeightedSum(nn.Module):
         self.terms = nn.ModuleDict(terms)
         self.weights = tuple(weights)
 
-    def forward(self, *inputs: Any) -> Loss:
-        """What the terms take (logits and target, or a VAE's step) to total and parts."""
+    def forward(self, *inputs: object) -> Loss:
+        """What the terms take (logits and target, or a VAE's finished step) to total and parts."""
         # sums over a batch's pixels need more than bf16's 8 bits
         inputs = tuple(x.float() if _is_float(x) else x for x in inputs)
         parts = {name: _scalar(term, term(*inputs)) for name, term in self.terms.items()}
@@ -33,26 +33,14 @@ class WeightedSum(nn.Module):
         ).sum()
         return Loss(total, {name: part.detach() for name, part in parts.items()})
 
-    def helper_losses(self, *inputs: Any) -> dict[str, Tensor]:
-        """What the terms' own networks learn from, by `TERM_helper`; empty where there are none.
 
-        No gradient of them reaches what the terms are for.
-        """
-        terms: Any = self.terms.items()
-        return {
-            f"{name}_helper": term.helper_loss(*inputs)
-            for name, term in terms
-            if hasattr(term, "helper_loss")
-        }
-
-
-def _scalar(term: nn.Module, value: Any) -> Tensor:
+def _scalar(term: nn.Module, value: object) -> Tensor:
     """What a term gave, if it can be learnt from; ComponentFault if it cannot."""
     if _is_float(value) and not value.ndim:
-        return value  # type: ignore[no-any-return]
+        return value
     shown = f"a {value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else value
-    raise breach(term, f"a loss is one floating-point number in a tensor, not {shown!r}")
+    raise breach(term, f"a loss is one floating-point number in a tensor, not {shown}")
 
 
-def _is_float(x: Any) -> bool:
+def _is_float(x: object) -> TypeGuard[Tensor]:
     return isinstance(x, Tensor) and x.is_floating_point()
