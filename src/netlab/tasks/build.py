@@ -1,13 +1,14 @@
 """Parts that several tasks build from a config."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from netlab import registry
-from netlab.components import component, find_component
+from netlab.components import component, fault_of, find_component
 from netlab.config import TrainConfig
 from netlab.contracts.block import Block
 from netlab.contracts.bottleneck import Bottleneck
@@ -53,13 +54,21 @@ def build_decoder(
     return decoder
 
 
-def build_terms(config: TrainConfig, task: str, kind: str, **built: Any) -> dict[str, Any]:
+def build_terms(
+    config: TrainConfig,
+    task: str,
+    kind: str,
+    *,
+    order: Callable[[list[str]], list[str]] = list,
+    **built: Any,
+) -> dict[str, Any]:
     """The terms of a config's loss by name, each built with `built` and its own arguments.
 
     Args:
         config: of the run.
         task: its name.
         kind: of the task's terms, `loss` or `vae-term`.
+        order: brings their names into the order in which they are built; by default as typed.
         built: arguments that all terms take.
 
     Raises:
@@ -75,7 +84,7 @@ def build_terms(config: TrainConfig, task: str, kind: str, **built: Any) -> dict
         tasks = registry.get("loss", name).tasks if name in registry.names("loss") else ("vae",)
         if task not in tasks:
             raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
-    return {name: find_component(config, kind, name)(**built) for name in names}
+    return {name: find_component(config, kind, name)(**built) for name in order(names)}
 
 
 def task_of(config: TrainConfig) -> str:
@@ -104,7 +113,7 @@ def check_buildable(network: nn.Module, config: TrainConfig, *inputs: torch.Tens
 
 def untrainable(config: TrainConfig, error: Exception) -> ConfigError:
     """The one line for a network that cannot be built or trained as a config says."""
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(fault_of(error) or error).split())
     return ConfigError(
         f"this network cannot be trained on batches of {config.batch_size} pictures of "
         f"{config.image_size} pixels: {reason}"

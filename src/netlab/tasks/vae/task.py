@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.loss import Loss
+from netlab.contracts.report import Batch
 from netlab.contracts.score import Score
+from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeStep, VaeTerm
+from netlab.expressions import parse_sum
 from netlab.figures.swaps import label_sheet
 from netlab.registry import register
 from netlab.tasks.criterion import WeightedSum
@@ -22,8 +25,8 @@ from netlab.tasks.pixels import to_bytes
 from netlab.tasks.vae.build import build_criterion, build_likelihood, build_network
 from netlab.tasks.vae.judge import Judge
 from netlab.tasks.vae.report import VaeReport
-from netlab.tasks.vae.step import VaeStep, draw_wrong
-from netlab.vae_terms.kl import kl_nats
+from netlab.tasks.vae.scores import VaeScores
+from netlab.tasks.vae.step import vae_step
 
 
 @register("task")
@@ -34,29 +37,31 @@ class ConditionalVae(LabelledTask):
     uses: ClassVar[tuple[str, ...]] = ("stem", "latent", "helper_lr")
     judged: ClassVar[bool] = True
     page_at_end: ClassVar[bool] = False  # probes, bounds and distances take minutes
-    loss_kind: ClassVar[str] = "vae-term"
-
-    @property
-    def last_is_best(self) -> bool:
-        """Whether it is trained against a network that learns, too."""
-        terms: Any = self.criterion.terms.values()
-        return any(term.adversarial for term in terms)
 
     @cached_property
-    def swaps(self) -> bool:
-        """Whether a term of the loss needs swapped pictures."""
-        terms: Any = self.criterion.terms.values()
-        return any(term.swaps for term in terms)
+    def criterion(self) -> WeightedSum:
+        """The loss that the config names, as a weighted sum of its terms."""
+        return build_criterion(self.config, len(self.classes), self.channels)
 
     @cached_property
     def likelihood(self) -> Likelihood:
         """Of pictures under what the decoder gives."""
         return build_likelihood(self.config, self.channels)
 
-    @cached_property
-    def criterion(self) -> WeightedSum:
-        """The loss that the config names, as a weighted sum of its terms."""
-        return build_criterion(self.config, len(self.classes), self.channels)
+    @property
+    def terms(self) -> Mapping[str, VaeTerm]:
+        """The terms of the loss in the order in which they are worked out; see `in_order`."""
+        return cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
+
+    @property
+    def typed(self) -> list[str]:
+        """Their names in the order in which they were typed and are logged."""
+        return [term.name for term in parse_sum(self.config.loss)]
+
+    @property
+    def last_is_best(self) -> bool:
+        """Whether it is trained against a network that learns, too."""
+        return any(term.adversarial for term in self.terms.values())
 
     def build_network(self) -> nn.Module:
         """A new network with random weights; see `netlab.tasks.vae.build`."""
@@ -98,42 +103,45 @@ class ConditionalVae(LabelledTask):
         """The networks inside the terms of the loss, such as the adversary."""
         return self.criterion
 
-    def step(
-        self,
-        network: nn.Module,
-        batch: tuple[Tensor, ...],
-        done: float,
-        generator: torch.Generator | None = None,
-    ) -> VaeStep:
-        """One pass over a batch, with a wrong label drawn for each picture."""
+    def helper_losses(self, step: VaeStep) -> dict[str, Tensor]:
+        """What the terms' own networks learn from, by `TERM_helper`; empty where there are none."""
+        return {
+            f"{name}_helper": term.helper_loss(step)
+            for name, term in self.terms.items()
+            if isinstance(term, HelpedTerm)
+        }
+
+    def loss(self, network: nn.Module, batch: Batch, done: float) -> Loss:
+        """Forward pass and loss of a batch; helpers learn from the same pass."""
         images, labels = batch
-        wrong = draw_wrong(labels, len(self.classes), generator)
-        known = (images, labels, wrong, len(self.classes), done, generator)
-        together = self.swaps and network.training
-        return VaeStep(network, self.likelihood, *known, swaps=together)
-
-    def loss(self, network: nn.Module, batch: tuple[Tensor, ...], done: float) -> Loss:
-        """Forward pass and loss of a batch; helpers learn beside, from what the pass made."""
-        step = self.step(network, batch, done)
+        step = vae_step(
+            cast(VaeNetwork, network),
+            self.likelihood,
+            self.terms.values(),
+            images,
+            labels,
+            len(self.classes),
+            learning=True,
+            done=done,
+        )
         # The helpers' batch norms learn here: after the terms it would spoil their gradients.
-        beside = self.criterion.helper_losses(step)
+        helped = self.helper_losses(step)
         loss: Loss = self.criterion(step)
-        if not beside:
-            return loss
-        parts = {**loss.parts, **{name: part.detach() for name, part in beside.items()}}
-        return Loss(loss.total, parts, torch.stack([*beside.values()]).sum())
+        parts = {**loss.parts, **{name: nats.detach() for name, nats in helped.items()}}
+        logged = [*self.typed, *(f"{name}_helper" for name in self.typed)]
+        parts = {name: parts[name] for name in logged if name in parts}
+        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
 
-    def evaluation(self) -> "VaeScores":
+    def evaluation(self) -> VaeScores:
         """An empty score-keeper for validation."""
-        return VaeScores(self)
+        return VaeScores(
+            self.criterion, self.likelihood, self.typed, len(self.classes), self.config.seed
+        )
 
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
         facts = super().facts()
-        return {
-            **facts,
-            "input": {**facts["input"], "mean": None, "std": None},
-        }
+        return {**facts, "input": {**facts["input"], "mean": None, "std": None}}
 
     def sample_figure(
         self,
@@ -182,47 +190,3 @@ class EveryLabel(NamedTuple):
     """(N, S, S, C), with the label they have."""
     swaps: NDArray[np.uint8]
     """(N, K, S, S, C), with each label."""
-
-
-class VaeScores:
-    """The loss and its terms over a part of the data (see `contracts.report.Evaluation`).
-
-    Terms that are measured against a network which is itself learning are logged, but are no part
-    of `val_loss`. `val_swap_read` is the share of swapped pictures that the helper of the term
-    `swap-class`, where there is one, reads as the asked label.
-    """
-
-    def __init__(self, task: ConditionalVae) -> None:
-        self.task = task
-        self.generator = torch.Generator().manual_seed(task.config.seed)
-        self.sums: dict[str, float] = {}
-        self.pictures = 0
-
-    def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
-        """Take one batch in."""
-        criterion: Any = self.task.criterion.eval()
-        step = self.task.step(network, batch, 1.0, self.generator)
-        found = {name: term(step) for name, term in criterion.terms.items()}
-        scored = {
-            name: weight * found[name]
-            for (name, term), weight in zip(criterion.terms.items(), criterion.weights, strict=True)
-            if not term.adversarial
-        }
-        reconstruction = self.task.likelihood.nats(step.output, step.images).mean()
-        kl = kl_nats(step.posterior.mean, step.posterior.log_var).sum(dim=1).mean()
-        values = {
-            "loss": sum(scored.values()),
-            **found,
-            "elbo": -reconstruction - kl,
-            "kl_nats": kl,
-        }
-        if "swap-class" in criterion.terms:
-            read = criterion.terms["swap-class"].read(step.swapped)
-            values["swap_read"] = (read == step.wrong).float().mean()
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value) * len(batch[0])
-        self.pictures += len(batch[0])
-
-    def row(self) -> dict[str, float | None]:
-        """Scores for a row of metrics.csv."""
-        return {f"val_{name}": total / self.pictures for name, total in self.sums.items()}
