@@ -181,8 +181,8 @@ def _fingerprint(config: TrainConfig, seen: dict[Any, str]) -> str:
     """Of the pictures that a config names, which are read once for all methods."""
     from netlab.data.readers.fingerprint import fingerprint
     from netlab.tasks.data import data_request
+    from netlab.training.listener import Silent
     from netlab.training.prepare import load
-    from netlab.training.reporter import Silent
 
     asked = config.dataset, data_request(config, "train", note)
     if asked not in seen:
