@@ -1,9 +1,7 @@
 """Shared helpers: tiny data, tiny weights, the real process, the real data where they are."""
 
 import functools
-import importlib
 import os
-import re
 import subprocess
 import sys
 import threading
@@ -120,25 +118,3 @@ def pairs_copy(tmp_path: Path) -> tuple[Path, Path]:
     folders = tmp_path / "pictures", tmp_path / "masks"
     write_pairs(*folders)
     return folders
-
-
-def mend_torchvision() -> None:
-    """Make torchvision importable where its compiled operators lack their CUDA libraries.
-
-    The wheels of the usual index are built for CUDA; beside a CPU build of torch their operators
-    do not load, and the import fails at the first one. No test calls them: empty ones stand in.
-    """
-    try:
-        importlib.import_module("torchvision")
-        return
-    except RuntimeError as error:
-        if "does not exist" not in str(error):
-            raise
-    for name in [m for m in sys.modules if m.split(".")[0] == "torchvision"]:
-        del sys.modules[name]
-    folders = [Path(p) / "torchvision" for p in sys.path]
-    path = next(f for f in folders if f.is_dir()) / "_meta_registrations.py"
-    found = re.findall(r"(?:torchvision::|register_meta\(\")(\w+)", path.read_text())
-    for name in sorted(set(found)):
-        torch.library.define(f"torchvision::{name}", "(Tensor x) -> Tensor")
-    importlib.import_module("torchvision")

@@ -114,7 +114,8 @@ def _serve() -> None:
 
     import netlab.predict.predictor
     import netlab.scoring.evaluate
-    import netlab.swap.job
+    import netlab.swap.figure
+    import netlab.swap.sources
     import netlab.training.fit  # noqa: F401
     from netlab.cli.main import main
 

@@ -184,3 +184,28 @@ def test_a_folder_without_class_folders(tmp_path: Path) -> None:
     Image.new("RGB", (9, 9)).save(tmp_path / "x.png")
     with pytest.raises(DataError, match="no class folders"):
         load(ClassFolder(), images=tmp_path)
+
+
+def test_pictures_that_change_places_are_not_taken_from_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Same names, sizes and times, as after a correction of labels by a script."""
+    monkeypatch.setattr("netlab.data.readers.cache._WORTH_CACHING", 1)
+    for name, level in (("dark", 40), ("light", 210)):
+        (tmp_path / "own" / name).mkdir(parents=True)
+        for number in range(6):
+            path = tmp_path / "own" / name / f"{number}.bmp"
+            Image.new("RGB", (8, 8), (level, level, number)).save(path)
+            os.utime(path, (1.7e9, 1.7e9))
+
+    def levels() -> set[tuple[int, int]]:
+        data = load(ClassFolder(), "all", 8, images=tmp_path / "own")
+        return {(int(n), int(i[0, 0, 0])) for n, i in zip(data.labels, data.images, strict=True)}
+
+    assert levels() == {(0, 40), (1, 210)}
+    dark, light = tmp_path / "own" / "dark", tmp_path / "own" / "light"
+    for path, other in ((p, light / p.name) for p in list(dark.iterdir())):
+        aside = path.rename(tmp_path / "aside.bmp")
+        other.rename(path)
+        aside.rename(other)
+    assert levels() == {(0, 210), (1, 40)}

@@ -300,3 +300,31 @@ def test_an_architecture_that_is_no_text_is_refused(tmp_path: Path, value: objec
     for asked in (None, "unet"):
         with pytest.raises(ConfigError, match=r"c\.yaml: arch must be text"):
             merged_settings(asked, None, path, None, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("epochs: 1\nwidth: 4\nepochs: 2\n", "epochs is set twice, in lines 1 and 3"),
+        ("epochs: 1\n'epochs': 1\n", "epochs is set twice, in lines 1 and 2"),
+        ("parts:\n  loss: {smooth: 1, smooth: 2}\n", "smooth is set twice, in line 2"),
+        ("parts: &a\n  loss:\n    ce: 1\n    ce: 1\nx: *a\n", "ce is set twice, in lines 3 and 4"),
+    ],
+)
+def test_a_key_twice_is_refused_by_name(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match="twice.yaml: " + expected) as caught:
+        read_config_file(path)
+    assert caught.value.exit_code == 2
+
+
+def test_a_key_twice_in_a_value_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match=r"--set loss=.*: smooth is set twice, in line 1"):
+        read_settings(["loss={smooth: 1, smooth: 2}"])
+
+
+def test_keys_of_merged_mappings_may_be_overlaid(tmp_path: Path) -> None:
+    path = tmp_path / "merged.yaml"
+    path.write_text("a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}\n", encoding="utf-8")
+    assert read_config_file(path).values["c"] == {"x": 3}

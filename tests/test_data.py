@@ -15,8 +15,8 @@ from PIL import Image
 from netlab.contracts.dataset import DataRequest, SegmentationSet, Split
 from netlab.data.pairs import Pairs
 from netlab.data.pets import Pets
-from netlab.data.readers.parts import hashed_order
 from netlab.data.readers.pictures import read_mask, read_picture
+from netlab.data.readers.splits import hashed_order
 from netlab.errors import DataError, PictureError
 from netlab.layers.augment import STRENGTHS, Strength, augment
 from netlab.seeds import derive, uniforms
@@ -203,6 +203,45 @@ def test_cache_gives_the_same_bytes_and_follows_changes(
     path = pets_copy / "oxford-iiit-pet" / "images" / f"{plain.names[0]}.jpg"
     Image.new("RGB", (40, 40), "red").save(path)
     assert (pets(pets_copy).images[0] != plain.images[0]).any()
+
+
+def test_cache_is_of_contents_not_of_names_sizes_and_times(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mask that is corrected in a single pixel, and a picture whose time is set back."""
+    monkeypatch.setattr("netlab.data.readers.cache._WORTH_CACHING", 1)
+    folders = tmp_path / "images", tmp_path / "masks"
+    for folder in folders:
+        folder.mkdir()
+        for number in range(4):
+            Image.new("L", (300, 300)).save(folder / f"{number}.bmp")
+
+    def spoil(path: Path, value: int) -> None:
+        facts = path.stat()
+        with path.open("r+b") as file:
+            file.seek(facts.st_size // 2)
+            file.write(bytes([value]))
+        os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+        assert path.stat().st_size == facts.st_size
+
+    def load() -> SegmentationSet:
+        request = DataRequest(split="all", image_size=300, images=folders[0], masks=folders[1])
+        return Pairs().load(request)
+
+    assert load().masks.max() == load().images.max() == 0
+    spoil(folders[1] / "2.bmp", 1)
+    assert load().masks.max() == 1
+    spoil(folders[0] / "3.bmp", 255)
+    assert load().images.max() == 255
+    notes: list[str] = []
+    (tmp_path / "copies").mkdir()
+    copies = [folder.rename(tmp_path / "copies" / folder.name) for folder in folders]
+    for path in copies[0].iterdir():
+        path.touch()
+    pairs((copies[0], copies[1]), note=notes.append)
+    notes.clear()
+    pairs((copies[0], copies[1]), note=notes.append)
+    assert not notes, "neither times nor places count"
 
 
 def test_cache_tells_folders_apart_and_mends_itself(

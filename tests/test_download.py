@@ -1,9 +1,13 @@
 """Downloads, from a server on this machine, with made-up archives."""
 
+import ast
+import dataclasses
 import gzip
 import hashlib
-import importlib
+import importlib.util
 import math
+import os
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,18 +18,14 @@ import pytest
 from netlab.cli.download import download
 from netlab.cli.missing_data import ensure_data
 from netlab.contracts.dataset import DataRequest
+from netlab.data import cifar10, mnist, pets
 from netlab.data.mnist import Mnist
 from netlab.data.pets import Pets
+from netlab.data.readers.download import Archive
+from netlab.data.readers.published import Published
 from netlab.errors import DataError, UsageError, WorkFailed
 from netlab.files import locked
-from tests.conftest import Quiet, mend_torchvision, serving, tiny_config
-
-
-@pytest.fixture
-def torchvision_pets() -> Any:
-    """Torchvision's own class."""
-    mend_torchvision()
-    return importlib.import_module("torchvision.datasets").OxfordIIITPet
+from tests.conftest import Quiet, netlab, serving, tiny_config
 
 
 @pytest.fixture
@@ -43,21 +43,22 @@ def server(tmp_path: Path, pets_copy: Path) -> Iterator[tuple[str, dict[str, str
         yield address, sums
 
 
-def point_to(cls: Any, server: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
+def point_to(server: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
     address, sums = server
-    resources = tuple((f"{address}{part}.tar.gz", md5) for part, md5 in sums.items())
-    monkeypatch.setattr(cls, "_RESOURCES", resources)
+    archives = [
+        Archive(f"oxford-iiit-pet/{part}.tar.gz", (f"{address}{part}.tar.gz",), md5, unpack=True)
+        for part, md5 in sums.items()
+    ]
+    monkeypatch.setattr(pets, "PETS", dataclasses.replace(pets.PETS, archives=archives))
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_download_fetches_checks_and_unpacks(
-    torchvision_pets: Any,
     server: tuple[str, dict[str, str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    point_to(torchvision_pets, server, monkeypatch)
+    point_to(server, monkeypatch)
     folder = tmp_path / "new"
     assert not Pets().present(folder)
     ensure_data(tiny_config(dataset="pets", data_dir=str(folder)), download=True)
@@ -67,15 +68,13 @@ def test_download_fetches_checks_and_unpacks(
     assert capsys.readouterr().out == "", "progress is not for stdout"
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_a_wrong_sum_is_one_line(
-    torchvision_pets: Any,
     server: tuple[str, dict[str, str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     address, sums = server
-    point_to(torchvision_pets, (address, dict.fromkeys(sums, "0" * 32)), monkeypatch)
+    point_to((address, dict.fromkeys(sums, "0" * 32)), monkeypatch)
     with pytest.raises(WorkFailed, match="could not be downloaded") as caught:
         Pets().download(tmp_path / "new")
     assert "\n" not in str(caught.value)
@@ -107,10 +106,9 @@ class Broken(Quiet):
 def test_a_download_that_breaks_off_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranges: bool
 ) -> None:
-    mend_torchvision()
     served = tmp_path / "served"
     served.mkdir()
-    resources = []
+    archives = []
     for stem, shape in (("images-idx3", (20, 28, 28)), ("labels-idx1", (20,))):
         for part in ("train", "t10k"):
             raw = bytes([0, 0, 8, len(shape)]) + b"".join(n.to_bytes(4, "big") for n in shape)
@@ -118,9 +116,8 @@ def test_a_download_that_breaks_off_goes_on(
             name = f"{part}-{stem}-ubyte.gz"
             (served / name).write_bytes(gzip.compress(raw))
             sum_ = hashlib.md5((served / name).read_bytes(), usedforsecurity=False).hexdigest()
-            resources.append((name, sum_))
-    datasets = importlib.import_module("torchvision.datasets")
-    monkeypatch.setattr(datasets.MNIST, "resources", resources)
+            archives.append(Archive(f"MNIST/raw/{name}", (f"http://x/{name}",), sum_))
+    monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, archives=archives))
     for name, value in (("left", 2), ("ranges", ranges), ("asked", [])):
         monkeypatch.setattr(Broken, name, value)
     folder = tmp_path / "data"
@@ -130,7 +127,7 @@ def test_a_download_that_breaks_off_goes_on(
         count = len(Broken.asked)
         Mnist().download(folder)  # all there: nothing is asked for
         assert len(Broken.asked) == count
-    half = (served / resources[0][0]).stat().st_size // 2
+    half = (served / Path(archives[0].path).name).stat().st_size // 2
     assert Broken.asked[:2] == ["", f"bytes={half}-"]
     assert count == 6
     assert len(Mnist().load(DataRequest(split="test", image_size=28, data_dir=folder))) == 20
@@ -139,14 +136,13 @@ def test_a_download_that_breaks_off_goes_on(
 
 @pytest.mark.parametrize("left", [b"not what it was", b"x" * 10**6])
 def test_a_damaged_part_is_fetched_anew(
-    torchvision_pets: Any,
     server: tuple[str, dict[str, str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     left: bytes,
 ) -> None:
     """Shorter or longer than the file."""
-    point_to(torchvision_pets, server, monkeypatch)
+    point_to(server, monkeypatch)
     place = tmp_path / "new" / "oxford-iiit-pet"
     place.mkdir(parents=True)
     (place / "images.tar.gz.part").write_bytes(left)
@@ -155,12 +151,11 @@ def test_a_damaged_part_is_fetched_anew(
 
 
 def test_an_unpacking_that_broke_off_leaves_no_half_data_set(
-    torchvision_pets: Any,
     server: tuple[str, dict[str, str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    point_to(torchvision_pets, server, monkeypatch)
+    point_to(server, monkeypatch)
     folder, extract = tmp_path / "new", tarfile.TarFile.extractall
     calls = iter(range(3))
 
@@ -180,13 +175,12 @@ def test_an_unpacking_that_broke_off_leaves_no_half_data_set(
 
 
 def test_damaged_data_are_mended_with_again(
-    torchvision_pets: Any,
     server: tuple[str, dict[str, str]],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    point_to(torchvision_pets, server, monkeypatch)
+    point_to(server, monkeypatch)
     folder = tmp_path / "new"
     download("pets", folder)
     picture = next((folder / "oxford-iiit-pet" / "images").iterdir())
@@ -200,20 +194,18 @@ def test_damaged_data_are_mended_with_again(
 
 
 def test_two_processes_do_not_fetch_into_one_folder(tmp_path: Path) -> None:
-    mend_torchvision()
     with locked(tmp_path / ".mnist.lock", ""), pytest.raises(UsageError, match="another process"):
         Mnist().download(tmp_path)
 
 
 def test_no_server_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    mend_torchvision()
     monkeypatch.setenv("NETLAB_MIRROR", "http://127.0.0.1:9")  # the discard port
     with pytest.raises(WorkFailed, match=r"mnist could not be downloaded.*refused"):
         Mnist().download(tmp_path / "data")
 
 
 def test_an_archive_does_not_write_outside_its_folder(
-    torchvision_pets: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = tmp_path / "data" / "oxford-iiit-pet"
     place.mkdir(parents=True)
@@ -221,7 +213,8 @@ def test_an_archive_does_not_write_outside_its_folder(
     with tarfile.open(place / "images.tar.gz", "w:gz") as archive:
         archive.add(tmp_path / "evil", arcname="../../../escaped")
     sum_ = hashlib.md5((place / "images.tar.gz").read_bytes(), usedforsecurity=False).hexdigest()
-    monkeypatch.setattr(torchvision_pets, "_RESOURCES", (("http://x/images.tar.gz", sum_),))
+    archive_ = Archive("oxford-iiit-pet/images.tar.gz", ("http://x/images.tar.gz",), sum_, True)
+    monkeypatch.setattr(pets, "PETS", dataclasses.replace(pets.PETS, archives=[archive_]))
     with pytest.raises(WorkFailed, match="outside the destination"):
         Pets().download(tmp_path / "data")
     assert not (tmp_path / "escaped").exists()
@@ -254,3 +247,40 @@ def test_on_a_terminal_missing_data_are_asked_for(
     assert "773 MiB" in asked[0]
     assert str(tmp_path) in asked[0]
     assert bool(got) == fetched
+
+
+# What torchvision's file of each data set says, of which the older ones state other servers.
+TORCHVISION = {"mnist": mnist.MNIST, "cifar": cifar10.CIFAR10, "oxford_iiit_pet": pets.PETS}
+
+
+@pytest.mark.parametrize(("file", "published"), TORCHVISION.items())
+def test_addresses_and_sums_are_those_that_torchvision_has(file: str, published: Published) -> None:
+    """Its files are read, as importing it takes operators that may not load."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or not spec.submodule_search_locations:
+        pytest.skip("torchvision is not installed")
+    path = Path(spec.submodule_search_locations[0]) / "datasets" / f"{file}.py"
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    texts = {node.value for node in nodes if isinstance(node, ast.Constant)}
+    for archive in published.archives:
+        assert archive.md5 in texts
+        for address in archive.addresses:
+            assert {address, address.removesuffix(Path(archive.path).name)} & texts
+
+
+def test_downloads_need_no_torchvision(server: tuple[str, dict[str, str]], tmp_path: Path) -> None:
+    """Beside a torch of another index it cannot be imported; the command asks for nothing of it."""
+    block = tmp_path / "block" / "torchvision"
+    block.mkdir(parents=True)
+    (block / "__init__.py").write_text(
+        "raise RuntimeError('operator torchvision::nms does not exist')\n"
+    )
+    env = {"PYTHONPATH": os.pathsep.join([str(block.parent), *filter(None, sys.path)])}
+    address, _ = server
+    done = netlab(
+        "download", "pets", "--data-dir", "new", cwd=tmp_path, env={**env, "NETLAB_MIRROR": address}
+    )
+    # Up to the published sums, which a made-up archive cannot have.
+    assert done.returncode == 3
+    assert b"its checksum is not the published one" in done.stderr
+    assert b"nms" not in done.stderr

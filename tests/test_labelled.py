@@ -1,5 +1,6 @@
 """MNIST and CIFAR-10: every layout, parts, bad files, cache, downloads."""
 
+import dataclasses
 import gzip
 import hashlib
 import os
@@ -21,10 +22,13 @@ from PIL import Image
 
 from netlab import registry
 from netlab.contracts.dataset import DataRequest, LabelledSet, Split
-from netlab.data import cifar10
+from netlab.data import cifar10, mnist
 from netlab.data.cifar10 import Cifar10
-from netlab.data.mnist import Mnist, read_idx
-from netlab.data.readers.parts import hashed_order, part_of
+from netlab.data.mnist import Mnist
+from netlab.data.readers.cifar import read_pickle, read_records
+from netlab.data.readers.download import Archive
+from netlab.data.readers.idx import read_idx
+from netlab.data.readers.splits import hashed_order, names_in_split
 from netlab.errors import DataError, WorkFailed
 from tests._copies import (
     BATCHES,
@@ -37,7 +41,7 @@ from tests._copies import (
     write_cifar,
     write_mnist,
 )
-from tests.conftest import mend_torchvision, serving
+from tests.conftest import serving
 
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -103,10 +107,14 @@ def write_py(folder: Path, monkeypatch: pytest.MonkeyPatch, kind: str = "python2
     return root
 
 
+def md5(path: Path) -> str:
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
 def publish(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the sum of a file the published one."""
-    found = hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-    monkeypatch.setitem(cifar10._SUMS, path.name, found)
+    split = "test" if path.name.startswith("test") else "train"
+    monkeypatch.setitem(cifar10.BATCHES[split], path.name, md5(path))
 
 
 def write_png(folder: Path) -> Path:
@@ -227,9 +235,9 @@ def test_parts_of_any_count_are_disjoint_and_complete(count: int, cut_test: bool
         request = DataRequest(split=split, image_size=8)
         if len(got) == count:
             with pytest.raises(DataError, match=f"{count} pictures are too few for a {split} part"):
-                part_of(names, request, cut_test=cut_test)
+                names_in_split(names, request, cut_test=cut_test)
         else:
-            got += part_of(names, request, cut_test=cut_test)
+            got += names_in_split(names, request, cut_test=cut_test)
     assert sorted(got) == sorted(names)
 
 
@@ -316,10 +324,10 @@ def test_idx_files_cut_anywhere_say_their_size(tmp_path: Path, packed: bool, sha
     path = tmp_path / ("x.gz" if packed else "x")
     path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(DataError, match=r"x.*\d+ bytes") as caught:
-        read_idx(path, 3)
+        read_idx(path, (28, 28), mend="")
     assert "\n" not in str(caught.value)
     path.write_bytes(data)
-    assert read_idx(path, 3).shape == (3, 28, 28)
+    assert read_idx(path, (28, 28), mend="").shape == (3, 28, 28)
 
 
 def test_every_byte_of_a_gz_file_is_needed(tmp_path: Path) -> None:
@@ -328,7 +336,7 @@ def test_every_byte_of_a_gz_file_is_needed(tmp_path: Path) -> None:
     for size in (*range(25), *range(len(data) - 12, len(data))):
         path.write_bytes(data[:size])
         with pytest.raises(DataError, match=r"\d+ bytes"):
-            read_idx(path, 3)
+            read_idx(path, (28, 28), mend="")
 
 
 def test_damaged_gz_files_are_named(tmp_path: Path) -> None:
@@ -339,7 +347,7 @@ def test_damaged_gz_files_are_named(tmp_path: Path) -> None:
         spoilt[place] ^= 0xFF
         path.write_bytes(spoilt)
         with pytest.raises(DataError, match=r"x\.gz"):
-            read_idx(path, 3)
+            read_idx(path, (28, 28), mend="")
 
 
 def test_no_more_is_unpacked_than_the_header_announces(
@@ -358,7 +366,7 @@ def test_no_more_is_unpacked_than_the_header_announces(
 
     monkeypatch.setattr(gzip.GzipFile, "read1", count)
     with pytest.raises(DataError, match="found more"):
-        read_idx(path, 3)
+        read_idx(path, (28, 28), mend="")
     assert unpacked < 2000
 
 
@@ -370,9 +378,10 @@ def test_pickles_of_all_ages_are_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     root = write_py(tmp_path, monkeypatch, kind)
-    found = cifar10.read_batch(root / "data_batch_2")
-    assert (found.images == PICTURES[1]).all()
-    assert (found.labels == LABELS[1]).all()
+    path = root / "data_batch_2"
+    batch = read_pickle(path, md5(path), mend="")
+    assert (batch.images == PICTURES[1]).all()
+    assert (batch.labels == LABELS[1]).all()
 
 
 def test_the_old_pickle_of_these_tests_is_one(tmp_path: Path) -> None:
@@ -448,9 +457,9 @@ def test_records_are_whole(tmp_path: Path) -> None:
     for size in (0, 3072, 3074):
         path.write_bytes(bytes(size))
         with pytest.raises(DataError, match=rf"records of 3073 bytes, found {size} bytes"):
-            cifar10.read_records(path)
+            read_records(path, mend="")
     with pytest.raises(DataError, match="cannot be read"):
-        cifar10.read_records(tmp_path / "no-such.bin")
+        read_records(tmp_path / "no-such.bin", mend="")
 
 
 def test_the_folder_of_a_layout_may_be_named_itself(cifar_copy: Path) -> None:
@@ -519,11 +528,6 @@ def served(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield address, files
 
 
-def md5(path: Path) -> str:
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
-
-
-@pytest.mark.filterwarnings("ignore")
 def test_mnist_is_fetched_checked_and_unpacked(
     served: tuple[str, Path],
     mnist_copy: Path,
@@ -531,42 +535,45 @@ def test_mnist_is_fetched_checked_and_unpacked(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    mend_torchvision()
-    from torchvision.datasets import MNIST
-
     address, files = served
     for path in (mnist_copy / "MNIST" / "raw").iterdir():
         (files / f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
-    monkeypatch.setattr(MNIST, "mirrors", [address])
-    monkeypatch.setattr(MNIST, "resources", [(p.name, md5(p)) for p in files.iterdir()])
+
+    def publish_with(sums: dict[str, str]) -> None:
+        archives = [Archive(f"MNIST/raw/{n}", (address + n,), s) for n, s in sums.items()]
+        monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, archives=archives))
+
+    publish_with({path.name: md5(path) for path in files.iterdir()})
     Mnist().download(tmp_path / "new")
     assert Mnist().present(tmp_path / "new")
     assert len(load(Mnist(), "test", data_dir=tmp_path / "new")) == 20
-    monkeypatch.setattr(MNIST, "resources", [(p.name, "0" * 32) for p in files.iterdir()])
+    publish_with({path.name: "0" * 32 for path in files.iterdir()})
     with pytest.raises(WorkFailed, match="mnist could not be downloaded") as caught:
         Mnist().download(tmp_path / "newer")
     assert "\n" not in str(caught.value)
     assert capsys.readouterr().out == "", "progress is not for stdout"
 
 
-@pytest.mark.filterwarnings("ignore")
 def test_cifar_is_fetched_checked_and_unpacked(
     served: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mend_torchvision()
-    from torchvision.datasets import CIFAR10
-
     address, files = served
     root = write_py(tmp_path / "theirs", monkeypatch)
-    archive = files / CIFAR10.filename
+    [theirs] = cifar10.CIFAR10.archives
+    archive = files / theirs.path
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(root, arcname=root.name)
-    monkeypatch.setattr(CIFAR10, "url", address + archive.name)
-    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
+
+    def publish_with(sum_: str) -> None:
+        ours = theirs._replace(addresses=(address + archive.name,), md5=sum_)
+        changed = dataclasses.replace(cifar10.CIFAR10, archives=[ours])
+        monkeypatch.setattr(cifar10, "CIFAR10", changed)
+
+    publish_with(md5(archive))
     Cifar10().download(tmp_path / "new")
     assert Cifar10().present(tmp_path / "new")
     assert len(load(Cifar10(), "test", data_dir=tmp_path / "new")) == 12
-    monkeypatch.setattr(CIFAR10, "tgz_md5", "0" * 32)
+    publish_with("0" * 32)
     with pytest.raises(WorkFailed, match="cifar10 could not be downloaded"):
         Cifar10().download(tmp_path / "newer")
 

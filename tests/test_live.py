@@ -17,11 +17,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from netlab.cli.view import preview as _preview
-from netlab.cli.view.live import View
-from netlab.cli.view.pace import Pace
+from netlab.cli.view.live import LiveView, Pace
+from netlab.cli.view.messages import stderr_console
 from netlab.cli.view.plot import Series, plot
-from netlab.cli.view.report import TerminalReport, stderr_console
+from netlab.cli.view.preview import draw_sample, newest_sample
+from netlab.cli.view.training import TerminalView
 from netlab.errors import Interrupted
 from netlab.figures.png import save_png, tell_cells
 from netlab.figures.rows import Row, draw_rows
@@ -62,7 +62,7 @@ def row(epoch: int, **more: Any) -> dict[str, Any]:
     return {"epoch": epoch, **losses, "seconds": 12.0 * epoch, "images_per_second": 61.5, **more}
 
 
-def shown(view: View, columns: int, lines: int = 40, **more: Any) -> list[str]:
+def shown(view: LiveView, columns: int, lines: int = 40, **more: Any) -> list[str]:
     view.console = console = terminal(columns, lines, color_system=None, **more)
     console.print(view)
     return console.file.getvalue().splitlines()  # type: ignore[attr-defined]
@@ -79,9 +79,9 @@ def samples(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def view(samples: Path) -> View:
+def view(samples: Path) -> LiveView:
     pace = Pace(4, Clock())
-    made = View(terminal(), FACTS, pace, samples=samples)
+    made = LiveView(terminal(), FACTS, pace, samples=samples)
     for epoch in range(2):
         made.add(row(epoch + 1), best=True)
     made.batch(2, 5, 10, 0.61234, 61.5)
@@ -92,7 +92,7 @@ def view(samples: Path) -> View:
 @pytest.mark.parametrize("lines", [6, 14, 24, 60])
 @pytest.mark.parametrize("columns", [24, 40, 56, 79, 80, 200])
 def test_no_line_is_too_wide_and_the_view_never_too_high(
-    view: View, columns: int, lines: int
+    view: LiveView, columns: int, lines: int
 ) -> None:
     drawn = shown(view, columns, lines)
     assert all(len(line) <= columns for line in drawn), drawn
@@ -101,7 +101,7 @@ def test_no_line_is_too_wide_and_the_view_never_too_high(
     assert drawn[1].startswith("run 62 %")
 
 
-def test_at_80_columns_there_are_bars_curves_and_a_sample(view: View) -> None:
+def test_at_80_columns_there_are_bars_curves_and_a_sample(view: LiveView) -> None:
     drawn = shown(view, 80)
     epoch, run, legend, *_ = drawn
     assert re.fullmatch(r"epoch 3/4 ━+─+ 5/10  loss 0.6123  62 images/s", epoch)
@@ -117,19 +117,19 @@ def test_at_80_columns_there_are_bars_curves_and_a_sample(view: View) -> None:
     assert "▀" * 25 in drawn[heading + 1]
 
 
-def test_while_validating_the_view_says_so(view: View) -> None:
+def test_while_validating_the_view_says_so(view: LiveView) -> None:
     view.batch(2, 10, 10, 0.6, 61.5)
     assert shown(view, 80)[0].endswith("10/10  validation")
 
 
-def test_a_vae_has_no_score_and_its_losses_take_the_room(view: View) -> None:
+def test_a_vae_has_no_score_and_its_losses_take_the_room(view: LiveView) -> None:
     view.rows = [{"epoch": n, "train_loss": -n, "val_loss": -2 * n} for n in (1, 2, 3)]
     drawn = shown(view, 80)
     assert "mIoU" not in drawn[2]
     assert max(len(line) for line in drawn[2:12]) > 50
 
 
-def test_without_colours_and_without_unicode_the_view_still_tells(view: View) -> None:
+def test_without_colours_and_without_unicode_the_view_still_tells(view: LiveView) -> None:
     plain = shown(view, 80, no_color=True)
     assert "━" in plain[1]
     assert "─" in plain[1]
@@ -253,7 +253,7 @@ def test_a_slower_epoch_does_not_count_down_to_nothing() -> None:
     assert Pace(2, clock).left() == 0
 
 
-def told(report: TerminalReport, clock: Clock, epochs: int = 4, first: int = 0) -> None:
+def told(report: TerminalView, clock: Clock, epochs: int = 4, first: int = 0) -> None:
     """A training as its listeners hear it."""
     report.plan(FACTS | {"epochs": epochs, "first_epoch": first})
     for epoch in range(first, epochs):
@@ -267,7 +267,7 @@ def told(report: TerminalReport, clock: Clock, epochs: int = 4, first: int = 0) 
 def test_a_pipe_gets_a_line_an_epoch_and_no_control_characters(tmp_path: Path) -> None:
     console = Console(file=io.StringIO(), width=60, force_terminal=False)
     clock = Clock()
-    with TerminalReport(tmp_path / "log.txt", console=console, clock=clock, preview=True) as report:
+    with TerminalView(tmp_path / "log.txt", console=console, clock=clock, preview=True) as report:
         report.message("a file called \x1b[31mred\x1b[0m\x07")
         told(report, clock)
     said = console.file.getvalue()  # type: ignore[attr-defined]
@@ -287,7 +287,7 @@ def test_a_pipe_gets_a_line_an_epoch_and_no_control_characters(tmp_path: Path) -
 
 def test_one_epoch_is_not_called_epochs() -> None:
     console = Console(file=io.StringIO(), width=100, force_terminal=False)
-    with TerminalReport(None, console=console) as report:
+    with TerminalView(None, console=console) as report:
         report.plan(FACTS | {"epochs": 1, "batches": 1})
     assert "1 epoch of 1 batch of 10 on cpu" in console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -306,7 +306,7 @@ def test_where_nothing_can_be_redrawn_there_is_no_view(
     else:
         console = terminal(color_system="auto")
     clock = Clock()
-    with TerminalReport(None, console=console, clock=clock) as report:
+    with TerminalView(None, console=console, clock=clock) as report:
         told(report, clock)
         assert report.live is None
     if isinstance(console.file, io.StringIO):
@@ -316,7 +316,7 @@ def test_where_nothing_can_be_redrawn_there_is_no_view(
 def test_on_a_terminal_the_view_leaves_nothing_behind(tmp_path: Path, samples: Path) -> None:
     console, clock = terminal(), Clock()
     log = samples.parent / "log.txt"
-    report = TerminalReport(log, preview=True, console=console, clock=clock)
+    report = TerminalView(log, preview=True, console=console, clock=clock)
     with report:
         told(report, clock)
         assert report.live is not None
@@ -338,7 +338,7 @@ def test_on_a_terminal_the_view_leaves_nothing_behind(tmp_path: Path, samples: P
 
 def test_a_terminal_of_another_width_is_drawn_afresh() -> None:
     console, clock = terminal(80), Clock()
-    with TerminalReport(None, console=console, clock=clock) as report:
+    with TerminalView(None, console=console, clock=clock) as report:
         told(report, clock, epochs=2)
         console.width = 50
         report.batch(1, 5, 10, 0.5, 3.3)
@@ -351,7 +351,7 @@ def test_a_terminal_of_another_width_is_drawn_afresh() -> None:
 
 def test_what_has_left_the_screen_is_not_said_again() -> None:
     console, clock = terminal(80, 12), Clock()
-    with TerminalReport(None, console=console, clock=clock) as report:
+    with TerminalView(None, console=console, clock=clock) as report:
         for number in range(60):
             report.message(f"line {number}")
         report.message("long " * 40)
@@ -375,7 +375,7 @@ def test_what_has_left_the_screen_is_not_said_again() -> None:
 def test_a_preview_needs_colours(samples: Path, more: dict[str, Any], reason: str) -> None:
     console, clock = terminal(**more), Clock()
     log = samples.parent / "log.txt"
-    with TerminalReport(log, preview=True, console=console, clock=clock) as report:
+    with TerminalView(log, preview=True, console=console, clock=clock) as report:
         told(report, clock)
         report.live.refresh()  # type: ignore[union-attr]
     said = console.file.getvalue()  # type: ignore[attr-defined]
@@ -390,21 +390,21 @@ def test_a_character_of_the_preview_is_two_pixels(tmp_path: Path) -> None:
     image = Image.fromarray(picture)
     tell_cells(image, ["x"], [[(0, 0, 32, 32)]])
     save_png(image, tmp_path / "a.png")
-    sample = _preview.newest_sample(tmp_path)
+    sample = newest_sample(tmp_path)
     assert sample is not None
-    lines = _preview.draw(sample, width=20, height=3)
+    lines = draw_sample(sample, width=20, height=3)
     assert [line.plain for line in lines] == ["▀" * 6] * 3
     middle = lines[1].spans[0].style
     upper, lower = middle.color, middle.bgcolor  # type: ignore[union-attr]
     assert (tuple(upper.triplet), tuple(lower.triplet)) == (top, bottom)  # type: ignore[union-attr]
-    assert _preview.draw(sample, width=20, height=2) == [], "too small to tell anything"
+    assert draw_sample(sample, width=20, height=2) == [], "too small to tell anything"
 
 
 def test_all_pictures_of_an_example_are_shown(samples: Path) -> None:
-    sample = _preview.newest_sample(samples)
+    sample = newest_sample(samples)
     assert sample is not None
     for width, height, examples in ((80, 9, 1), (80, 30, 2), (200, 10, 2), (24, 16, 1)):
-        lines = _preview.draw(sample, width, height)
+        lines = draw_sample(sample, width, height)
         assert len(lines) <= height
         assert all(line.cell_len <= width for line in lines)
         colours = [span.style.color for line in lines for span in line.spans]  # type: ignore[union-attr]
@@ -432,14 +432,14 @@ def test_a_figure_that_cannot_be_shown_is_left_out(tmp_path: Path, harm: str) ->
         path.write_text("no picture")
     if harm == "cut":
         path.write_bytes(path.read_bytes()[:-30])
-    assert _preview.newest_sample(tmp_path) is None
+    assert newest_sample(tmp_path) is None
 
 
 @pytest.mark.parametrize("arch", ["unet", "vae", "classifier"])
 def test_each_architecture_s_samples_can_be_shown(tmp_path: Path, arch: str) -> None:
     config = tiny_config(epochs=1) if arch == "unet" else tiny_labelled(arch, epochs=1)
     train(config, tmp_path / "run")
-    sample = _preview.newest_sample(tmp_path / "run" / "samples")
+    sample = newest_sample(tmp_path / "run" / "samples")
     assert sample is not None
     assert len(sample.names) == len(sample.rows[0])
     assert len(sample.rows) == (1 if arch == "classifier" else 6)
@@ -447,7 +447,7 @@ def test_each_architecture_s_samples_can_be_shown(tmp_path: Path, arch: str) -> 
 
 def test_a_resumed_run_shows_the_curve_from_its_beginning(tmp_path: Path) -> None:
     heard: list[Any] = []
-    report = TerminalReport(None, console=Console(file=io.StringIO()))
+    report = TerminalView(None, console=Console(file=io.StringIO()))
     report.plan = heard.append  # type: ignore[method-assign]
     config, calls = tiny_config(epochs=2), iter(range(99))
     for resume, stopped in ((False, lambda: next(calls) >= 4), (True, lambda: False)):

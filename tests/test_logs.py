@@ -198,7 +198,7 @@ def test_unknown_logs_are_refused_by_name() -> None:
     assert "log" in FREE_ON_RESUME
 
 
-def test_together_tells_each_reporter_everything() -> None:
+def test_listeners_tell_each_one_everything() -> None:
     heard: list[tuple[str, object]] = []
 
     class One:

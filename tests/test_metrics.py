@@ -20,7 +20,6 @@ from netlab.metrics.baselines import constant_prediction, mean_mask
 from netlab.metrics.boundary import BoundaryF, default_tolerance
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import confusion, dice, iou, mean_iou, merged_iou, pixel_accuracy
-from tests.conftest import mend_torchvision
 
 NAN = math.nan
 
@@ -71,9 +70,21 @@ each_case_of_several_classes = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def torchmetrics() -> Any:
-    """Its functions for classification; importing it imports torchvision."""
-    mend_torchvision()
-    return importlib.import_module("torchmetrics.functional.classification")
+    """Its functions for classification; for others it would import torchvision, whose operators do
+    not load beside a torch of another index.
+    """
+    from lightning_utilities.core.imports import RequirementCache
+
+    check = RequirementCache._check_available
+
+    def without_torchvision(cache: RequirementCache) -> None:
+        if cache.requirement == "torchvision":
+            cache.available = False
+        check(cache)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(RequirementCache, "_check_available", without_torchvision)
+        return importlib.import_module("torchmetrics.functional.classification")
 
 
 def total(case: Case) -> Tensor:

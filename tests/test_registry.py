@@ -1,9 +1,13 @@
 """The catalogue: what is listed exists, keeps its contract, and needs no central edit."""
 
+import os
 import subprocess
 import sys
+import textwrap
 from importlib.metadata import EntryPoint, EntryPoints
 from itertools import pairwise
+from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 
 import pytest
 import torch
@@ -65,6 +69,114 @@ def test_a_network_is_put_into_words_without_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
     assert done.stdout.decode().strip() == "unet: a + b + c False"
+
+
+GOOD_ENCODER = """
+    from collections.abc import Sequence
+
+    from torch import Tensor, nn
+
+    from netlab import registry
+    from netlab.components import component
+    from netlab.config import TrainConfig
+    from netlab.contracts.block import Block
+    from netlab.registry import register
+
+
+    @register("encoder")
+    class Halving(nn.Module):
+        def __init__(self, *, in_channels: int, widths: Sequence[int], block: Block) -> None:
+            super().__init__()
+            self.level = block(in_channels, widths[0])
+            self.out_channels = (widths[0], widths[0])
+            self.strides = (1, 2)
+
+        def forward(self, x: Tensor) -> list[Tensor]:
+            level: Tensor = self.level(x)
+            return [level, level[..., ::2, ::2]]
+
+
+    def channels(config: TrainConfig, block: Block) -> Sequence[int]:
+        build = registry.get("encoder", "maxpool")
+        return build(in_channels=3, widths=(4, 8), block=block).out_channels
+
+
+    needs_skips: bool = component(TrainConfig(), "decoder").needs_skips
+"""
+BROKEN = {
+    "forward gives one map": (
+        ("-> list[Tensor]:\n            level: Tensor", "-> Tensor:\n            level: Tensor"),
+        ("return [level, level[..., ::2, ::2]]", "return level"),
+        "class Halving",
+    ),
+    "constructor lacks widths": (
+        ("*, in_channels: int, widths: Sequence[int], block", "*, in_channels: int, block"),
+        ("widths[0]", "8"),
+        "class Halving",
+    ),
+    "strides are missing": (
+        ("self.strides = (1, 2)", "pass"),
+        ("", ""),
+        "class Halving",
+    ),
+    "a builder is called wrongly": (
+        ("widths=(4, 8), block=block", "widths=8, block=block"),
+        ("", ""),
+        "return build(",
+    ),
+    "what a component gives is of another type": (
+        ("needs_skips: bool", "needs_skips: str"),
+        ("", ""),
+        "needs_skips: str",
+    ),
+    "a kind that does not exist": (
+        ('@register("encoder")', '@register("encodr")'),
+        ("", ""),
+        '@register("encodr")',
+    ),
+}
+
+
+@pytest.mark.slow
+def test_mypy_refuses_what_breaks_a_contract_and_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    good, wanted = textwrap.dedent(GOOD_ENCODER), {}
+    (tmp_path / "good.py").write_text(good)
+    for index, (first, second, line) in enumerate(BROKEN.values()):
+        text = textwrap.dedent(GOOD_ENCODER.replace(*first).replace(*second))
+        assert text != good
+        (tmp_path / f"broken_{index}.py").write_text(text)
+        number = next(n for n, have in enumerate(text.split("\n"), 1) if line in have)
+        wanted[f"broken_{index}.py"] = number
+    words = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--cache-dir", "mypy"]
+    files = [path.name for path in sorted(tmp_path.glob("*.py"))]
+    env = {**os.environ, "PYTHONPATH": str(Path(registry.__file__).parent.parent)}
+    done = subprocess.run(
+        [*words, *files], cwd=tmp_path, env=env, capture_output=True, text=True, check=False
+    )
+    errors = [line.split(":")[:2] for line in done.stdout.splitlines() if ": error: " in line]
+    assert {name: int(number) for name, number in errors} == wanted, done.stdout
+    assert len(errors) == len(wanted), done.stdout
+
+
+NETWORKS = [
+    (arch, kind, name)
+    for arch in registry.names("architecture")
+    for kind in (*parts_of(arch), "block", "norm", "activation")
+    for name in registry.names(kind)
+]
+
+
+@pytest.mark.parametrize(("arch", "kind", "name"), NETWORKS)
+def test_every_network_can_be_sent_to_another_process(arch: str, kind: str, name: str) -> None:
+    """As a spawned worker gets it, or torch.save keeps it."""
+    layers = [Layer("test", {"width": 4, "image_size": 16, kind: name})]
+    network = build_model(merge({}, recipe(arch, layers))).eval()
+    inputs = [torch.rand(2, 3, 16, 16)]
+    inputs += [torch.nn.functional.one_hot(torch.tensor([0, 1]), 3).float()] * (arch == "vae")
+    sent = ForkingPickler.loads(bytes(ForkingPickler.dumps(network)))
+    with torch.inference_mode():
+        torch.testing.assert_close(sent(*inputs), network(*inputs), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("name", registry.names("encoder"))

@@ -235,7 +235,7 @@ def test_stopped_before_the_first_batch_it_is_a_run_to_go_on_with(
 
     words = ["train", "unet", *TINY_FLAGS, "--epochs", "1", "--runs-dir", str(tmp_path)]
     with monkeypatch.context() as patch:
-        place = "cli.view.report.TerminalReport.log_to" if moment == "log" else "files._lock"
+        place = "cli.view.training.TerminalView.log_to" if moment == "log" else "files._lock"
         patch.setattr(f"netlab.{place}", stop)
         code, out, err = called(capsys, *words)
     assert (code, out) == (130, "")

@@ -13,7 +13,7 @@ from PIL import Image
 
 import netlab
 from netlab.cli.main import main
-from netlab.cli.view.bar import progress_bar
+from netlab.cli.view.messages import progress_bar
 from netlab.contracts.dataset import DataRequest
 from netlab.data.digits import Digits
 from netlab.errors import DataError, UsageError, WorkFailed
@@ -21,10 +21,19 @@ from netlab.figures.gif import save_gif
 from netlab.figures.swaps import Shown, lesson_grid, sheet_cell, swap_rows
 from netlab.scoring.judge import load_judge
 from netlab.settings import Layer, merge, recipe
-from netlab.swap.folder import PictureFolder
-from netlab.swap.job import Wish, carry_out
+from netlab.swap.figure import draw_result
+from netlab.swap.pictures import PictureFolder, Record
+from netlab.swap.request import SwapRequest
 from netlab.swap.sources import Source, from_prior, own_picture, pick_pictures
-from netlab.swap.swap import asked_labels, between, morph, records, swap, swap_pictures
+from netlab.swap.swap import (
+    asked_labels,
+    between,
+    carry_out,
+    morph,
+    swap,
+    swap_pictures,
+    swap_records,
+)
 from netlab.swap.swapper import BATCH, Swapper, border
 from netlab.tasks.classification.task import Classification
 from netlab.tasks.load import describe
@@ -129,18 +138,18 @@ def test_the_true_label_gives_the_reconstruction_to_the_last_bit(
     source = pick_pictures(digits, None, 300, 0)
     assert len(source) > BATCH
     asked = asked_labels(source, "all", 10, 0)
-    for some in swap(swapper, source, asked):
-        place = np.arange(len(some.source))
-        own = some.pictures[some.source.labels, place]
-        assert np.array_equal(own, some.again)
-        other = some.pictures[(some.source.labels + 1) % 10, place]
-        assert (other != some.again).any(axis=(1, 2, 3)).all()
+    for swapped in swap(swapper, source, asked):
+        place = np.arange(len(swapped.source))
+        own = swapped.pictures[swapped.source.labels, place]
+        assert np.array_equal(own, swapped.reconstructions)
+        other = swapped.pictures[(swapped.source.labels + 1) % 10, place]
+        assert (other != swapped.reconstructions).any(axis=(1, 2, 3)).all()
 
 
 def test_swaps_are_those_of_a_plain_loop(swapper: Swapper, digits: Any) -> None:
     source = pick_pictures(digits, 3, 5, 1)
     assert source.pictures is not None
-    [some] = swap(swapper, source, asked_labels(source, 3, 10, 0))
+    [swapped] = swap(swapper, source, asked_labels(source, 3, 10, 0))
     for number in range(5):
         pixels = source.pictures[number].transpose(2, 0, 1)[None].astype(np.float32) / 255
         true = torch.eye(10)[int(source.labels[number])][None]
@@ -148,7 +157,7 @@ def test_swaps_are_those_of_a_plain_loop(swapper: Swapper, digits: Any) -> None:
             z = swapper.network.encode(torch.from_numpy(pixels), true).mean
             output = swapper.network.decode(z, torch.eye(10)[3][None]).sigmoid()
         expected = (output[0, 0] * 255).numpy()
-        assert np.abs(some.pictures[0, number, ..., 0] - expected).max() < 0.51
+        assert np.abs(swapped.pictures[0, number, ..., 0] - expected).max() < 0.51
 
 
 def test_pictures_of_the_asked_class_are_left_out(swapper: Swapper, digits: Any) -> None:
@@ -162,20 +171,20 @@ def test_pictures_of_the_asked_class_are_left_out(swapper: Swapper, digits: Any)
     assert drawn.names != pick_pictures(digits, 3, 20, 8).names
     assert 3 not in drawn.labels
     every = next(swap(swapper, drawn, asked_labels(drawn, "all", 10, 0)))
-    told = records(every, TEN)
-    assert len(told) == len(swap_pictures(every)) == 20 * 9
-    assert all(record["true_label"] != record["asked_label"] for record in told)
-    assert [r["source"] for r in told[:9]] == [drawn.names[0]] * 9
+    records = swap_records(every, TEN)
+    assert len(records) == len(swap_pictures(every)) == 20 * 9
+    assert all(record["true_label"] != record["asked_label"] for record in records)
+    assert [r["source"] for r in records[:9]] == [drawn.names[0]] * 9
 
 
 def test_pictures_and_records_belong_together(swapper: Swapper, digits: Any, judge: Any) -> None:
     source = pick_pictures(digits, None, 6, 0)
-    some = next(swap(swapper, source, asked_labels(source, "all", 10, 0), judge))
-    told, pictures = records(some, TEN), swap_pictures(some)
+    swapped = next(swap(swapper, source, asked_labels(source, "all", 10, 0), judge))
+    records, pictures = swap_records(swapped, TEN), swap_pictures(swapped)
     at = {name: number for number, name in enumerate(source.names)}
-    for record, picture in zip(told, pictures, strict=True):
+    for record, picture in zip(records, pictures, strict=True):
         place = int(record["asked_label"]), at[record["source"]]
-        assert np.array_equal(picture, some.pictures[place])
+        assert np.array_equal(picture, swapped.pictures[place])
         seen = judge.read(swapper.floats(picture[None].copy()))
         assert record["read"] == TEN[int(seen)]
 
@@ -200,27 +209,27 @@ def test_no_swap_among_pictures_of_one_class(digits: Any) -> None:
 
 def test_morph_begins_and_ends_with_whole_labels(swapper: Swapper, digits: Any) -> None:
     source = pick_pictures(digits, 8, 4, 0)
-    pictures, told = morph(swapper, source, source.labels, 8, 5)
-    [some] = swap(swapper, source, asked_labels(source, 8, 10, 0))
-    assert np.array_equal(pictures[0], some.again)
-    assert np.array_equal(pictures[-1], some.pictures[0])
+    _, pictures, records = morph(swapper, source, source.labels, 8, 5)
+    [swapped] = swap(swapper, source, asked_labels(source, 8, 10, 0))
+    assert np.array_equal(pictures[0], swapped.reconstructions)
+    assert np.array_equal(pictures[-1], swapped.pictures[0])
     weights = (swapper.one_hot(source.labels) + swapper.one_hot(np.full(4, 8))) / 2
     assert np.array_equal(pictures[2], swapper.decode(source.latents(swapper), weights))
-    assert [t["from_label"] for t in told] == [t["true_label"] for t in told]
+    assert [t["from_label"] for t in records] == [t["true_label"] for t in records]
 
 
 def test_between_goes_from_z_to_z(swapper: Swapper, digits: Any) -> None:
     source = pick_pictures(digits, 8, 6, 0)
-    pictures, told = between(swapper, source, 8, 3)
+    _, pictures, records = between(swapper, source, 8, 3)
     assert pictures.shape == (3, 3, SIDE, SIDE, 1)
-    assert [t["source"] for t in told] == list(source.names)
+    assert [t["source"] for t in records] == list(source.names)
     z = source.latents(swapper)
     eight = swapper.one_hot(np.full(3, 8))
     for step, wanted in enumerate((z[:3], (z[:3] + z[3:]) / 2, z[3:])):
         made = swapper.decode(wanted, eight).astype(int)
         assert np.abs(pictures[step] - made).max() <= 1
     with pytest.raises(DataError, match="needs two"):
-        between(swapper, source.part(slice(1)), 8, 3)
+        between(swapper, source.at(slice(1)), 8, 3)
 
 
 def test_prior_is_drawn_with_the_seed(swapper: Swapper) -> None:
@@ -230,10 +239,10 @@ def test_prior_is_drawn_with_the_seed(swapper: Swapper) -> None:
     assert torch.equal(first.z, again.z)
     assert 3 not in first.labels
     assert first.z.std() == pytest.approx(1, abs=0.2)
-    [some] = swap(swapper, first, asked_labels(first, 3, 10, 1))
-    assert {record["true_label"] for record in records(some, TEN)} == {None}
+    [swapped] = swap(swapper, first, asked_labels(first, 3, 10, 1))
+    assert {record["true_label"] for record in swap_records(swapped, TEN)} == {None}
     [every] = swap(swapper, first, asked_labels(first, "all", 10, 1))
-    assert len(records(every, TEN)) == 500
+    assert len(swap_records(every, TEN)) == 500
 
 
 @pytest.mark.parametrize("text", ["dog", "1", 1])
@@ -327,10 +336,10 @@ def test_rows_keep_pixels_and_widths() -> None:
 
 def test_right_and_wrong_look_different_without_colour() -> None:
     right = shown(1)
-    wrong = Shown(right.originals, right.again, right.swapped, ["7"], ["7"], ["7"])
-    other = Shown(right.originals, right.again, right.swapped, ["7"], ["8"], ["7"])
+    wrong = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["7"], ["7"])
+    other = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["8"], ["7"])
     for draw in (swap_rows, lesson_grid):
-        first, second = (draw(some, "t").convert("L") for some in (wrong, other))
+        first, second = (draw(pictures, "t").convert("L") for pictures in (wrong, other))
         lower = [np.asarray(image) < 160 for image in (first, second)]
         assert lower[0].sum() != lower[1].sum()
 
@@ -338,9 +347,9 @@ def test_right_and_wrong_look_different_without_colour() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_figures_of_any_size(channels: int) -> None:
     for count in (1, 5, 26):
-        some = shown(count, 20, channels, "a very long name of a class")
-        assert swap_rows(some, "t " * 200).width <= 900
-        assert lesson_grid(some, "t").height > 140
+        pictures = shown(count, 20, channels, "a very long name of a class")
+        assert swap_rows(pictures, "t " * 200).width <= 900
+        assert lesson_grid(pictures, "t").height > 140
 
 
 def test_sheets_are_whole_multiples() -> None:
@@ -358,12 +367,16 @@ def test_gif_runs_there_and_back(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.gif"]
 
 
-def test_a_wish_in_frames(swapper: Swapper, digits: Any, judge: Any) -> None:
+def test_an_animated_morph(swapper: Swapper, digits: Any, judge: Any) -> None:
     source = pick_pictures(digits, 8, 4, 0)
-    frames, told = carry_out(Wish(morph=8, moving=True), swapper, source, judge)
+    request = SwapRequest(morph_to=8, animated=True)
+    result = carry_out(request, swapper, source, judge)
+    frames = draw_result(result, request, swapper)
     assert len(frames) == 21
     assert len({frame.size for frame in frames}) == 1
-    assert {"read", "from_label", "asked_label", "true_label", "source"} == told[0].keys()
+    assert result.records[0].keys() == {
+        "read", "from_label", "asked_label", "true_label", "source",
+    }  # fmt: skip
 
 
 def test_bar_only_on_a_terminal(
@@ -379,7 +392,7 @@ def test_bar_only_on_a_terminal(
 # The folder of pictures
 
 
-ROW = {"source": "a", "true_label": "1", "asked_label": "2"}
+ROW: Record = {"source": "a", "true_label": "1", "asked_label": "2"}
 
 
 def black(count: int) -> np.ndarray:
@@ -471,15 +484,15 @@ def test_process_twice_with_json_and_pictures(files: Path, tmp_path: Path) -> No
     words += ["--judge", files / "judge.safetensors", "--count", "5", "--threads", "1"]
     done = run_netlab(*words, "--json", "--pictures", "made", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    told = json.loads(done.stdout)
-    assert told["figure"] == "swap_digits_3.png"
-    assert (told["pictures"], told["dataset"], told["count"]) == ("made", "digits", 5)
-    assert told["from_prior"] is False
-    right = [example["read"] == "3" for example in told["examples"]]
-    assert told["swap_accuracy"] == pytest.approx(np.mean(right))
+    document = json.loads(done.stdout)
+    assert document["figure"] == "swap_digits_3.png"
+    assert (document["pictures"], document["dataset"], document["count"]) == ("made", "digits", 5)
+    assert document["from_prior"] is False
+    right = [example["read"] == "3" for example in document["examples"]]
+    assert document["swap_accuracy"] == pytest.approx(np.mean(right))
     rows = list(csv.DictReader((tmp_path / "made" / "pictures.csv").read_text().splitlines()))
     assert [*rows[0]] == ["file", "source", "true_label", "asked_label"]
-    for row, example in zip(rows, told["examples"], strict=True):
+    for row, example in zip(rows, document["examples"], strict=True):
         with Image.open(tmp_path / "made" / row["file"]) as image:
             assert (image.mode, image.size) == ("L", (SIDE, SIDE))
         assert {k: row[k] for k in row if k != "file"} == {
@@ -499,11 +512,11 @@ def test_process_without_data_draws_from_the_prior(files: Path, tmp_path: Path) 
     said = done.stderr.decode()
     assert "no MNIST data in data" in said
     assert "z drawn from N(0, I), seed 0" in said
-    told = json.loads(done.stdout)
-    assert told["from_prior"] is True
-    assert 0 <= told["swap_accuracy"] <= 1, "read by the bundled judge"
-    assert told["count"] == len(told["examples"]) == 20
-    first = {k: v for k, v in told["examples"][0].items() if k != "read"}
+    document = json.loads(done.stdout)
+    assert document["from_prior"] is True
+    assert 0 <= document["swap_accuracy"] <= 1, "read by the bundled judge"
+    assert document["count"] == len(document["examples"]) == 20
+    first = {k: v for k, v in document["examples"][0].items() if k != "read"}
     assert first == {"source": "prior-0", "true_label": None, "asked_label": "0"}
 
 
@@ -704,7 +717,7 @@ def test_damaged_data_are_no_reason_to_draw_from_the_prior(
 
 def test_sources_of_both_kinds_can_be_cut(swapper: Swapper, digits: Any) -> None:
     for source in (pick_pictures(digits, None, 5, 0), from_prior(swapper, None, 5, 0)):
-        part: Source = source.part(slice(1, 3))
+        part: Source = source.at(slice(1, 3))
         assert len(part) == 2
         assert part.latents(swapper).shape == (2, 4)
 

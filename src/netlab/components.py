@@ -1,16 +1,119 @@
 """Components as a config wants them: by name, with the further arguments it has for them."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from netlab import registry
 from netlab.config import LOSS_KINDS, TrainConfig
 from netlab.errors import ConfigError
 
+if TYPE_CHECKING:
+    from netlab.contracts.architecture import ArchitectureBuilder
+    from netlab.contracts.block import Activation, BlockBuilder, Norm
+    from netlab.contracts.bottleneck import BottleneckBuilder
+    from netlab.contracts.conditioning import ConditioningBuilder
+    from netlab.contracts.dataset import DatasetBuilder
+    from netlab.contracts.decoder import DecoderBuilder
+    from netlab.contracts.encoder import EncoderBuilder
+    from netlab.contracts.loss import LossBuilder
+    from netlab.contracts.optimizer import OptimizerBuilder
+    from netlab.contracts.schedule import Schedule
+    from netlab.contracts.vae_term import VaeTermBuilder
 
-def component(config: TrainConfig, kind: str, name: str | None = None) -> Callable[..., Any]:
-    """The component that a config names, called with the config's further arguments for it.
+
+@dataclass(frozen=True)
+class Configured:
+    """A component together with a config's further arguments for it; called as the component is.
+
+    It can be pickled, as networks keep the builder of their blocks.
+    """
+
+    kind: str
+    name: str
+    component: Any
+    arguments: Mapping[str, Any]
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Build it.
+
+        Raises:
+            ConfigError: further arguments that it does not take.
+        """
+        kind = "loss" if self.kind in LOSS_KINDS else self.kind
+        if unknown := sorted(set(self.arguments) - _named(self.component)):
+            raise ConfigError(f"{kind} '{self.name}' does not take {', '.join(unknown)}")
+        try:
+            return self.component(*args, **kwargs, **self.arguments)
+        except TypeError as error:
+            if not self.arguments:
+                raise
+            raise ConfigError(
+                f"{kind} '{self.name}' does not take {dict(self.arguments)}: {error}"
+            ) from error
+
+    def __getattr__(self, name: str) -> Any:
+        """What the component states of itself, such as a decoder's `needs_skips`."""
+        if name.startswith("_") or name not in dir(self.component):
+            raise AttributeError(name)
+        return getattr(self.component, name)
+
+
+@overload
+def component(
+    config: TrainConfig, kind: Literal["architecture"], name: str | None = None
+) -> "ArchitectureBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["encoder"], name: str | None = None
+) -> "EncoderBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["bottleneck"], name: str | None = None
+) -> "BottleneckBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["decoder"], name: str | None = None
+) -> "DecoderBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["conditioning"], name: str | None = None
+) -> "ConditioningBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["block"], name: str | None = None
+) -> "BlockBuilder": ...
+@overload
+def component(config: TrainConfig, kind: Literal["norm"], name: str | None = None) -> "Norm": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["activation"], name: str | None = None
+) -> "Activation": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["loss"], name: str | None = None
+) -> "LossBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["vae-term"], name: str | None = None
+) -> "VaeTermBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["dataset"], name: str | None = None
+) -> "DatasetBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["optimizer"], name: str | None = None
+) -> "OptimizerBuilder": ...
+@overload
+def component(
+    config: TrainConfig, kind: Literal["schedule"], name: str | None = None
+) -> "Schedule": ...
+@overload
+def component(config: TrainConfig, kind: Literal["task"], name: str | None = None) -> Any: ...
+def component(config: TrainConfig, kind: str, name: str | None = None) -> Any:
+    """The component that a config names, with the config's further arguments for it.
 
     Args:
         config: names components in its fields, their further arguments in `parts`.
@@ -21,26 +124,19 @@ def component(config: TrainConfig, kind: str, name: str | None = None) -> Callab
     Raises:
         UnknownComponent: no such component; when called, ConfigError: arguments it does not take.
     """
+    return find_component(config, kind, name)
+
+
+def find_component(config: TrainConfig, kind: str, name: str | None = None) -> Configured:
+    """As `component`, for a kind that is known only when the program runs."""
     name = name or str(getattr(config, kind))
-    extra: Any = config.parts.get(kind, {})
+    arguments: Any = config.parts.get(kind, {})
     if kind in LOSS_KINDS:  # both are terms of the setting `loss`
-        extra = config.parts.get("loss", {}).get(name, {})
-    part = registry.get(kind, name)
-    kind = "loss" if kind in LOSS_KINDS else kind
-    if not isinstance(extra, Mapping):
+        arguments = config.parts.get("loss", {}).get(name, {})
+    if not isinstance(arguments, Mapping):
+        kind = "loss" if kind in LOSS_KINDS else kind
         raise ConfigError(f"{kind}.{name}: expected arguments, such as --set {kind}.{name}.x=1")
-
-    def call(*args: Any, **kwargs: Any) -> Any:
-        if extra and (odd := sorted(set(extra) - _named(part))):
-            raise ConfigError(f"{kind} '{name}' does not take {', '.join(odd)}")
-        try:
-            return part(*args, **kwargs, **extra)
-        except TypeError as error:
-            if not extra:
-                raise
-            raise ConfigError(f"{kind} '{name}' does not take {dict(extra)}: {error}") from error
-
-    return call
+    return Configured(kind, name, registry.find(kind, name), arguments)
 
 
 def parts_of(arch: str) -> tuple[str, ...]:

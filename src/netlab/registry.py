@@ -15,9 +15,22 @@ import pkgutil
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from netlab.errors import UnknownComponent
+
+if TYPE_CHECKING:
+    from netlab.contracts.architecture import ArchitectureBuilder
+    from netlab.contracts.block import Activation, BlockBuilder, Norm
+    from netlab.contracts.bottleneck import BottleneckBuilder
+    from netlab.contracts.conditioning import ConditioningBuilder
+    from netlab.contracts.dataset import DatasetBuilder
+    from netlab.contracts.decoder import DecoderBuilder
+    from netlab.contracts.encoder import EncoderBuilder
+    from netlab.contracts.loss import LossBuilder
+    from netlab.contracts.optimizer import OptimizerBuilder
+    from netlab.contracts.schedule import Schedule
+    from netlab.contracts.vae_term import VaeTermBuilder
 
 FOLDERS = {
     "architecture": "models",
@@ -41,7 +54,21 @@ _PACKAGES = {"task"}  # kinds whose components are packages
 _MARK = "__netlab_kind__"
 _PACKAGE = Path(__file__).parent
 
-T = TypeVar("T")
+# What a component of each kind keeps; `register` gives back the very class that it was given.
+_ArchitectureBuilder = TypeVar("_ArchitectureBuilder", bound="ArchitectureBuilder")
+_EncoderBuilder = TypeVar("_EncoderBuilder", bound="EncoderBuilder")
+_BottleneckBuilder = TypeVar("_BottleneckBuilder", bound="BottleneckBuilder")
+_DecoderBuilder = TypeVar("_DecoderBuilder", bound="DecoderBuilder")
+_ConditioningBuilder = TypeVar("_ConditioningBuilder", bound="ConditioningBuilder")
+_BlockBuilder = TypeVar("_BlockBuilder", bound="BlockBuilder")
+_Norm = TypeVar("_Norm", bound="Norm")
+_Activation = TypeVar("_Activation", bound="Activation")
+_LossBuilder = TypeVar("_LossBuilder", bound="LossBuilder")
+_VaeTermBuilder = TypeVar("_VaeTermBuilder", bound="VaeTermBuilder")
+_DatasetBuilder = TypeVar("_DatasetBuilder", bound="DatasetBuilder")
+_OptimizerBuilder = TypeVar("_OptimizerBuilder", bound="OptimizerBuilder")
+_Schedule = TypeVar("_Schedule", bound="Schedule")
+_Task = TypeVar("_Task")
 
 
 class Summary(NamedTuple):
@@ -53,15 +80,49 @@ class Summary(NamedTuple):
     """The package a component comes from; None for netlab's own."""
 
 
-def register(kind: str) -> Callable[[T], T]:
+@overload
+def register(
+    kind: Literal["architecture"],
+) -> Callable[[_ArchitectureBuilder], _ArchitectureBuilder]: ...
+@overload
+def register(kind: Literal["encoder"]) -> Callable[[_EncoderBuilder], _EncoderBuilder]: ...
+@overload
+def register(kind: Literal["bottleneck"]) -> Callable[[_BottleneckBuilder], _BottleneckBuilder]: ...
+@overload
+def register(kind: Literal["decoder"]) -> Callable[[_DecoderBuilder], _DecoderBuilder]: ...
+@overload
+def register(
+    kind: Literal["conditioning"],
+) -> Callable[[_ConditioningBuilder], _ConditioningBuilder]: ...
+@overload
+def register(kind: Literal["block"]) -> Callable[[_BlockBuilder], _BlockBuilder]: ...
+@overload
+def register(kind: Literal["norm"]) -> Callable[[_Norm], _Norm]: ...
+@overload
+def register(kind: Literal["activation"]) -> Callable[[_Activation], _Activation]: ...
+@overload
+def register(kind: Literal["loss"]) -> Callable[[_LossBuilder], _LossBuilder]: ...
+@overload
+def register(kind: Literal["vae-term"]) -> Callable[[_VaeTermBuilder], _VaeTermBuilder]: ...
+@overload
+def register(kind: Literal["dataset"]) -> Callable[[_DatasetBuilder], _DatasetBuilder]: ...
+@overload
+def register(kind: Literal["optimizer"]) -> Callable[[_OptimizerBuilder], _OptimizerBuilder]: ...
+@overload
+def register(kind: Literal["schedule"]) -> Callable[[_Schedule], _Schedule]: ...
+@overload
+def register(kind: Literal["task"]) -> Callable[[_Task], _Task]: ...
+def register(kind: str) -> Callable[[Any], Any]:
     """Mark the class or function that a component file offers.
+
+    What each kind has to keep stands in `netlab.contracts`; mypy refuses a component that does not.
 
     Raises:
         UnknownComponent: `kind` is not one of `FOLDERS`.
     """
     _check_kind(kind)
 
-    def mark(component: T) -> T:
+    def mark(component: Any) -> Any:
         setattr(component, _MARK, kind)
         return component
 
@@ -85,8 +146,36 @@ def summaries(kind: str) -> list[Summary]:
     return sorted(lines)
 
 
+@overload
+def get(kind: Literal["architecture"], name: str) -> "ArchitectureBuilder": ...
+@overload
+def get(kind: Literal["encoder"], name: str) -> "EncoderBuilder": ...
+@overload
+def get(kind: Literal["bottleneck"], name: str) -> "BottleneckBuilder": ...
+@overload
+def get(kind: Literal["decoder"], name: str) -> "DecoderBuilder": ...
+@overload
+def get(kind: Literal["conditioning"], name: str) -> "ConditioningBuilder": ...
+@overload
+def get(kind: Literal["block"], name: str) -> "BlockBuilder": ...
+@overload
+def get(kind: Literal["norm"], name: str) -> "Norm": ...
+@overload
+def get(kind: Literal["activation"], name: str) -> "Activation": ...
+@overload
+def get(kind: Literal["loss"], name: str) -> "LossBuilder": ...
+@overload
+def get(kind: Literal["vae-term"], name: str) -> "VaeTermBuilder": ...
+@overload
+def get(kind: Literal["dataset"], name: str) -> "DatasetBuilder": ...
+@overload
+def get(kind: Literal["optimizer"], name: str) -> "OptimizerBuilder": ...
+@overload
+def get(kind: Literal["schedule"], name: str) -> "Schedule": ...
+@overload
+def get(kind: Literal["task"], name: str) -> Any: ...
 def get(kind: str, name: str) -> Any:
-    """Import and return one component.
+    """Import and return one component, typed by its kind.
 
     Netlab's own components come before those of other packages.
 
@@ -94,6 +183,11 @@ def get(kind: str, name: str) -> Any:
         UnknownComponent: no such component (the message names the nearest), or a plug-in that
             cannot be imported or offers another kind.
     """
+    return find(kind, name)
+
+
+def find(kind: str, name: str) -> Any:
+    """As `get`, for a kind that is known only when the program runs."""
     check(kind, name)
     own = _own(kind)
     if name in own:
@@ -127,7 +221,7 @@ def stated(kind: str, name: str, attribute: str) -> Any:
     """
     own = _own(kind)
     if name not in own:
-        return getattr(get(kind, name), attribute, None)
+        return getattr(find(kind, name), attribute, None)
     module = ast.parse(own[name].read_text(encoding="utf-8"))
     classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
     for node in (node for found in classes for node in found.body):

@@ -240,10 +240,41 @@ def _read_yaml(text: str, source: str) -> dict[str, Any]:
 
 
 def _read_value(text: str, source: str) -> Any:
+    """What a YAML text says.
+
+    Raises:
+        ConfigError: it is no YAML, or has a key twice: YAML forbids that, the library lets it pass.
+    """
     try:
-        return yaml.safe_load(text)
+        loader = yaml.SafeLoader(text)
+        try:
+            document = loader.get_single_node()
+            _check_keys(document, source, set())
+            return None if document is None else loader.construct_document(document)
+        finally:
+            loader.dispose()
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise ConfigError(f"{source}: not valid YAML ({_reason(error)})") from error
+
+
+def _check_keys(node: yaml.Node | None, source: str, seen: set[yaml.Node]) -> None:
+    """Refuse mappings with a key twice, at any depth; `seen` are nodes that need no second look."""
+    if node in seen or not isinstance(node, yaml.CollectionNode):
+        return
+    seen.add(node)
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _check_keys(item, source, seen)
+        return
+    lines: dict[tuple[str, str], int] = {}
+    for key, value in node.value:
+        if isinstance(key, yaml.ScalarNode):
+            name, line = (key.tag, key.value), key.start_mark.line + 1
+            if name in lines:
+                where = f"lines {lines[name]} and {line}" if lines[name] != line else f"line {line}"
+                raise ConfigError(f"{source}: {key.value} is set twice, in {where}: remove one")
+            lines[name] = line
+        _check_keys(value, source, seen)
 
 
 def _reason(error: BaseException) -> str:

@@ -21,7 +21,7 @@ from netlab.cli.flags import (
 )
 from netlab.cli.methods import arch_of, check_methods, method_configs, named_runs, train_methods
 from netlab.cli.view.comparison import comparison_lines
-from netlab.cli.view.report import note
+from netlab.cli.view.messages import note
 from netlab.config import MACHINE_FIELDS, TrainConfig, flag_of
 from netlab.errors import ExitCode, NetlabError, UsageError
 from netlab.files import free_path

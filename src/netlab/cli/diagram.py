@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from netlab.cli.view.report import note
+from netlab.cli.view.messages import note
 from netlab.files import output_path, write_text
 from netlab.runs.find import name_of, run_of
 

@@ -22,14 +22,16 @@ def download(
 ) -> None:
     """Fetch a data set from its owners, with checked sums."""
     registry.check("dataset", dataset)
-    found = registry.get("dataset", dataset)()
-    if not hasattr(found, "download"):
+    from netlab.contracts.dataset import Downloadable
+
+    published = registry.get("dataset", dataset)()
+    if not isinstance(published, Downloadable):
         raise DataError(f"'{dataset}' is no data set that can be fetched; it needs no download")
     from netlab.data.readers.folders import data_dir as resolve
 
     folder = resolve(data_dir)
-    if found.present(folder) and not again:
+    if published.present(folder) and not again:
         print(f"{dataset}: already in {folder}; --again checks and mends it")
         return
-    found.download(folder)
+    published.download(folder)
     print(f"{dataset}: in {folder}")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import typer
 
 from netlab.cli.flags import Debug, Device, Json, Overwrite
-from netlab.cli.view.report import note
+from netlab.cli.view.messages import note
 from netlab.errors import NetlabError, UsageError
 from netlab.files import output_path, write_rows, write_text
 from netlab.runs.find import find_weights, name_of, run_of

@@ -1,5 +1,6 @@
 """`netlab`: the commands, and the one place where errors become a line and an exit code."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from netlab.cli.info import info
 from netlab.cli.list import list_components
 from netlab.cli.predict_mask import predict_mask
 from netlab.cli.runs import app as runs
+from netlab.cli.streams import drop_output, flush_streams, prepare_streams
 from netlab.cli.swap_label import swap_label
 from netlab.cli.train import train
 from netlab.errors import ExitCode, NetlabError, out_of_memory
@@ -51,7 +53,10 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def netlab(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say it, end.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """A lab for small encoder-decoder networks: train, score and use them."""
@@ -60,6 +65,7 @@ def netlab(
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; errors are one line on stderr."""
     words = list(sys.argv[1:] if argv is None else argv)
+    prepare_streams(json="--json" in words)
     # Odd metadata in a picture is no news to the user; what cannot be read is reported by name.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     # Threads that spin while they wait lose whole time slices to whatever else runs on a core:
@@ -74,18 +80,22 @@ def main(argv: Sequence[str] | None = None) -> None:
         code = explain(error, debug="--debug" in words)
     except KeyboardInterrupt:
         code = _say(_STOPPED, ExitCode.INTERRUPTED)
-    sys.stderr.flush()
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):
+            raise
+        code = ExitCode.DONE  # typer makes 1 of a reader that has seen enough
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _closed_pipe()
+        flush_streams()
+    except OSError as error:
+        code = explain(error, debug=False)
+        drop_output()
     sys.exit(int(code or 0))
 
 
 def explain(error: Exception, *, debug: bool) -> int:
     """Say on stderr, in one line, what went wrong; the exit code for it."""
     if isinstance(error, BrokenPipeError):
-        return _closed_pipe()
+        return int(ExitCode.DONE)
     if isinstance(error, typer.Abort):
         return _say(_STOPPED, ExitCode.INTERRUPTED)
     if debug:
@@ -117,11 +127,6 @@ def explain(error: Exception, *, debug: bool) -> int:
 
 
 def _say(text: str, code: int) -> int:
-    print(f"netlab: {text}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(f"netlab: {text}", file=sys.stderr)
     return int(code)
-
-
-def _closed_pipe() -> int:
-    # Python would complain of the closed pipe once more when it flushes stdout at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return int(ExitCode.DONE)

@@ -7,7 +7,7 @@ from typing import Any
 
 from netlab.cli.signals import StopSignal
 from netlab.cli.training import NewRun, train_run
-from netlab.cli.view.report import note
+from netlab.cli.view.messages import note
 from netlab.compare.methods import FOUR_METHODS, data_of, find_training, grid, method_names, span
 from netlab.config import FREE_ON_RESUME, TrainConfig
 from netlab.errors import (

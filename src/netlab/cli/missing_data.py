@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from netlab import registry
+from netlab.components import component
 from netlab.config import TrainConfig
 from netlab.errors import DataError
 
@@ -20,8 +20,10 @@ def ensure_data(config: TrainConfig, download: bool | None) -> None:
         DataError: `--download` for a data set that is not published for download.
         WorkFailed: the download failed.
     """
-    dataset = registry.get("dataset", config.dataset)()
-    if not hasattr(dataset, "download"):
+    from netlab.contracts.dataset import Downloadable
+
+    dataset = component(config, "dataset")()
+    if not isinstance(dataset, Downloadable):
         if download:
             raise DataError(f"--download: '{config.dataset}' is no data set that can be fetched")
         return

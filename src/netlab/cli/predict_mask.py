@@ -10,8 +10,7 @@ import typer
 from netlab import registry
 from netlab.cli.flags import Debug, Device, Json, Overwrite
 from netlab.cli.signals import StopSignal
-from netlab.cli.view.bar import progress_bar
-from netlab.cli.view.report import note
+from netlab.cli.view.messages import note, progress_bar
 from netlab.errors import ExitCode, Interrupted, UsageError
 from netlab.runs.find import find_weights
 

@@ -11,7 +11,7 @@ class StopSignal:
 
     def __init__(self) -> None:
         self.asked = False
-        self.shown = False
+        self.view_is_up = False
         """Whether a live view says so; a line written into its middle would tear it."""
         self.handlers_before: dict[int, Any] = {}
 
@@ -32,6 +32,6 @@ class StopSignal:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
-        if not self.shown:
+        if not self.view_is_up:
             # A handler may run in the middle of a print: write past Python's buffers.
             os.write(2, b"stopping at the next batch; once more to stop at once\n")

@@ -1,20 +1,40 @@
 """`netlab swap-label`."""
 
 import json
+import re
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from netlab import registry
 from netlab.cli.flags import Debug, Device, Json, Overwrite
-from netlab.cli.swap_use import LAYOUTS, check_use, default_figure, how_many
-from netlab.cli.view.bar import progress_bar
-from netlab.cli.view.report import note
-from netlab.errors import WeightsError
+from netlab.cli.view.messages import note, progress_bar
+from netlab.errors import UsageError, WeightsError
 from netlab.files import output_path
 from netlab.runs.find import find_weights
+from netlab.swap.request import LAYOUTS, MOST_STRIPS, SwapRequest
 from netlab.weights.bundled import bundled_vae
+
+if TYPE_CHECKING:
+    from netlab.swap.swapper import Swapper
+
+_CLASHES = [
+    ("image", "from_prior"),
+    ("image", "data_dir"),
+    ("image", "count"),
+    ("image", "between"),
+    ("from_prior", "data_dir"),
+    ("morph", "between"),
+    ("morph", "layout"),
+    ("morph", "pictures"),
+    ("between", "layout"),
+    ("between", "pictures"),
+]
+"""Flags that contradict each other."""
+_NEEDS = [("image", "true_label"), ("true_label", "image"), ("between", "label")]
+"""Flags that need another one."""
 
 
 def swap_label(
@@ -68,72 +88,117 @@ def swap_label(
 ) -> None:
     """Hand a conditional VAE a wrong label, and draw what comes out."""
     given = {name for name, value in locals().items() if value not in (None, False)}
-    check_use(given, label, layout, out)
-    wanted = how_many(count, layout, given)
+    _check_flags(given, label, layout, out)
+    wanted = _parse_count(count, layout, given)
     file = bundled_vae(dataset or "mnist") if weights is None else find_weights(weights, runs_dir)
 
     from netlab.scoring.judge import load_judge
-    from netlab.swap import job as swap_job
-    from netlab.swap.figure import MOST, save_figure
-    from netlab.swap.folder import PictureFolder
-    from netlab.swap.swapper import Swapper
+    from netlab.swap.figure import draw_result, save_figure
+    from netlab.swap.pictures import PictureFolder
+    from netlab.swap.sources import source_for
+    from netlab.swap.swap import carry_out, read_as_asked, verdict
+    from netlab.swap.swapper import BATCH, Swapper
 
     swapper = Swapper.load(file, device=device, threads=threads)
     if dataset not in (None, swapper.dataset):
         raise WeightsError(f"{file}: weights for {swapper.dataset}, but --dataset is {dataset}")
-    wish = swap_job.Wish(
+    request = SwapRequest(
         asked="any" if label is None else "all" if label == "all" else swapper.label(label),
         layout="all-labels" if label == "all" else layout or "rows",
         count=wanted,
         seed=seed,
-        morph=None if morph is None else swapper.label(morph, "label of --morph"),
+        morph_to=None if morph is None else swapper.label(morph, "label of --morph"),
         between=between,
         from_prior=from_prior,
-        moving=out is not None and out.suffix.lower() == ".gif",
+        animated=out is not None and out.suffix.lower() == ".gif",
     )
     true = None if true_label is None else swapper.label(true_label, "true label")
-    figure = output_path(out, default_figure(swapper, wish, image), overwrite)
+    figure = output_path(out, _default_figure(swapper, request, image), overwrite)
     folder = None if pictures is None else PictureFolder(pictures, overwrite=overwrite)
-    reader = load_judge(
+    reads = load_judge(
         judge,
         swapper.dataset,
         swapper.classes,
         swapper.machine,
-        channels=swapper.about["input"]["channels"],
+        channels=swapper.channels,
         runs_dir=runs_dir,
     )
     note(f"weights: {swapper.name} (bundled)" if weights is None else f"weights: {file}")
-    source = swap_job.source_of(
-        wish, swapper, file, image=image, true_label=true, data_dir=data_dir, note=note
+    source = source_for(
+        request, swapper, file, image=image, true_label=true, data_dir=data_dir, note=note
     )
-    if len(source) > (most := MOST[wish.layout]):
+    if len(source) > (most := LAYOUTS[request.layout].most):
         note(f"the figure shows {most} of {len(source)} pictures")
-    with folder or nullcontext(), progress_bar(swap_job.steps_of(source)) as advance:
-        frames, examples = swap_job.carry_out(wish, swapper, source, reader, folder, advance)
-    save_figure(frames, figure)
-    facts = {
-        "figure": str(figure),
-        "pictures": None if pictures is None else str(pictures),
-        "weights": swapper.name if weights is None else str(file),
-        "dataset": swapper.dataset,
-        "from_prior": source.drawn,
-        "judge": None if reader is None else reader.name,
-    }
-    _report(facts, examples, json_)
-
-
-def _report(facts: dict[str, Any], examples: list[dict[str, Any]], json_: bool) -> None:
-    """Where everything went to stdout, or all of it as JSON; what a judge says to stderr."""
-    from netlab.swap.figure import right_of, verdict
-
+    with folder or nullcontext(), progress_bar(-(-len(source) // BATCH)) as advance:
+        result = carry_out(request, swapper, source, reads, folder, advance)
+    save_figure(draw_result(result, request, swapper), figure)
+    records = result.records
     if json_:
-        judged = facts["judge"] is not None
-        share = right_of(examples) / len(examples) if judged else None
-        document = {**facts, "count": len(examples), "swap_accuracy": share, "examples": examples}
+        document = {
+            "figure": str(figure),
+            "pictures": None if pictures is None else str(pictures),
+            "weights": swapper.name if weights is None else str(file),
+            "dataset": swapper.dataset,
+            "from_prior": source.from_prior,
+            "judge": None if reads is None else reads.name,
+            "count": len(records),
+            "swap_accuracy": None if reads is None else read_as_asked(records) / len(records),
+            "examples": records,
+        }
         print(json.dumps(document, ensure_ascii=False))
     else:
-        print(facts["figure"])
-        if facts["pictures"] is not None:
-            print(facts["pictures"])
-    if facts["judge"] is not None:
-        note(f"judge {facts['judge']}: {verdict(examples)}")
+        print(figure)
+        if pictures is not None:
+            print(pictures)
+    if reads is not None:
+        note(f"judge {reads.name}: {verdict(records)}")
+
+
+def _check_flags(given: set[str], label: str | None, layout: str | None, out: Path | None) -> None:
+    """Refuse flags that make no sense together; `given` are the names of those in use."""
+
+    def flag(name: str) -> str:
+        return "--" + name.replace("_", "-")
+
+    for first, second in _CLASHES:
+        if {first, second} <= given:
+            raise UsageError(f"{flag(first)} and {flag(second)} contradict each other: give one")
+    for first, needed in _NEEDS:
+        if first in given and needed not in given:
+            raise UsageError(f"{flag(first)} needs {flag(needed)}")
+    if layout is not None and layout not in LAYOUTS:
+        raise UsageError(registry.unknown("layout", layout, [*LAYOUTS]))
+    if label == "all" and given & {"morph", "between"}:
+        raise UsageError("--label all shows each label by itself: give one, or none")
+    if layout is not None and (label == "all") != (layout == "all-labels"):
+        raise UsageError("--layout all-labels and --label all go together")
+    endings = [".png"] + [".gif"] * bool(given & {"morph", "between"})
+    if out is not None and out.suffix.lower() not in endings:
+        raise UsageError(f"--out {out}: write a name that ends in {' or '.join(endings)}")
+
+
+def _parse_count(text: str | None, layout: str | None, given: set[str]) -> int | None:
+    """How many pictures `--count` asks for; None is all."""
+    strips = bool(given & {"morph", "between"})
+    if text is None:
+        return LAYOUTS[layout or "rows"].default
+    if text == "all":
+        if strips or "from_prior" in given:
+            raise UsageError("--count all is for test pictures in a figure of their own")
+        return None
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"--count {text}: write a number from 1 on, or all")
+    if strips and int(text) > MOST_STRIPS:
+        raise UsageError(f"--count {text}: at most {MOST_STRIPS} with --morph or --between")
+    return int(text)
+
+
+def _default_figure(swapper: "Swapper", request: SwapRequest, image: Path | None) -> Path:
+    """Where the figure goes without `--out`: swap_mnist_3.png."""
+    classes = swapper.classes
+    words = ["swap", swapper.dataset if image is None else image.stem]
+    words += [str(classes[request.asked])] if isinstance(request.asked, int) else []
+    words += ["all"] * (request.asked == "all") + ["lesson"] * (request.layout == "lesson")
+    words += ["between"] * request.between
+    words += [] if request.morph_to is None else ["to", classes[request.morph_to]]
+    return Path(re.sub(r"[^\w.-]+", "-", "_".join(words)) + ".png")

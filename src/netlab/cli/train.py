@@ -20,8 +20,8 @@ from netlab.cli.flags import (
     given,
 )
 from netlab.cli.training import NewRun, train_run
-from netlab.cli.view.report import TerminalReport
 from netlab.cli.view.text import duration
+from netlab.cli.view.training import TerminalView
 from netlab.config import AUTO, MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import UsageError
 from netlab.runs.folder import RunDir, find_run
@@ -122,8 +122,8 @@ def train(
 def _dry_run(config: TrainConfig, *, fitting_batch: bool, as_json: bool) -> None:
     from netlab.training.dry_run import dry_run
 
-    with TerminalReport(None) as report:
-        facts = dry_run(config, report, fitting_batch=fitting_batch)
+    with TerminalView(None) as view:
+        facts = dry_run(config, view, fitting_batch=fitting_batch)
     if as_json:
         print(json.dumps(facts))
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from netlab.cli.signals import StopSignal
-from netlab.cli.view.report import TerminalReport
+from netlab.cli.view.training import TerminalView
 from netlab.components import parts_of
 from netlab.config import TrainConfig
 from netlab.runs.folder import RunDir, create_run
@@ -59,19 +59,19 @@ def train_run(
     with contextlib.ExitStack() as held:
         if run is not None:
             held.enter_context(run.locked())  # before anything is added to its log
-        report = held.enter_context(
-            TerminalReport(run.log if run else None, preview=preview, stop=stop)
+        view = held.enter_context(
+            TerminalView(run.log if run else None, preview=preview, stop=stop)
         )
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
-        trainer, state = set_up(config, report, stop, fitting_batch=fitting_batch)
+        trainer, state = set_up(config, view, stop, fitting_batch=fitting_batch)
         held.enter_context(stop)  # from here on there is something to go on with
         if isinstance(target, NewRun):
             name, text = target.name or _name(config), trainer.config.to_yaml()
             run = create_run(target.runs_dir, name, text, target.run_dir)
             held.enter_context(run.locked())
         assert run is not None
-        report.message(f"run folder {run.path}")
-        report.log_to(run.log)
+        view.message(f"run folder {run.path}")
+        view.log_to(run.log)
         best = fit(
             trainer,
             state,
@@ -80,7 +80,7 @@ def train_run(
             resume=run is target,
             allow_changes=allow_changes,
         )
-        report.message(f"best epoch {best['epoch']}: {run.best}")
+        view.message(f"best epoch {best['epoch']}: {run.best}")
     return run, best
 
 

@@ -1,5 +1,7 @@
 """As channel, and the label scales and shifts every map of the decoder (Perez et al. 2018)."""
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from netlab.conditioning._plane import PlaneConditioning
@@ -12,16 +14,15 @@ class FilmConditioning(PlaneConditioning):
     """Perez, Strub, de Vries, Dumoulin, Courville, "FiLM", AAAI 2018."""
 
     def __init__(self, *, classes: int, size: int, block: Block) -> None:
-        super().__init__(classes=classes, size=size, block=block)
-
-        def modulated(in_channels: int, out_channels: int) -> nn.Module:
-            return _Modulated(block(in_channels, out_channels), classes, out_channels)
-
-        self.block = modulated
+        super().__init__(classes=classes, size=size, block=partial(_modulated, block, classes))
 
     def condition(self, labels: Tensor) -> tuple[Tensor, ...]:
         """The labels themselves; each block has its own scales and shifts for them."""
         return (labels,)
+
+
+def _modulated(block: Block, classes: int, in_channels: int, out_channels: int) -> nn.Module:
+    return _Modulated(block(in_channels, out_channels), classes, out_channels)
 
 
 class _Modulated(nn.Module):

@@ -1,4 +1,4 @@
-"""What every way of conditioning keeps."""
+"""How a label enters the encoder and the decoder of a VAE."""
 
 from typing import Protocol
 
@@ -10,25 +10,34 @@ from netlab.contracts.block import Block
 class Conditioning(Protocol):
     """Tells an encoder and a decoder which label a picture has.
 
-    Built as `Conditioning(classes=K, size=S, block=…)`. Labels come as weights (B, K) that sum to
-    one over the classes: one-hot for a label, between two of them for a morph.
+    Labels come as weights (B, K) that sum to one over the classes: one-hot for a label, between two
+    of them for a morph.
     """
 
-    image_channels: int
-    """Channels that stand beside the picture's own at the encoder's input."""
-    vector_size: int
-    """Numbers that stand beside the latent."""
-    block: Block
-    """Builds the blocks of the decoder; they are called with `condition(labels)` behind the map."""
+    @property
+    def image_channels(self) -> int:
+        """Channels that stand beside the picture's own at the encoder's input."""
 
-    def __init__(self, *, classes: int, size: int, block: Block) -> None:
-        """Prepare for pictures of `size` × `size` pixels; `block` builds a plain block."""
+    @property
+    def vector_size(self) -> int:
+        """Numbers that stand beside the latent."""
 
-    def image(self, labels: Tensor) -> Tensor:
+    @property
+    def block(self) -> Block:
+        """Builds the decoder's blocks; they are called with `condition(labels)` behind the map."""
+
+    def image(self, labels: Tensor, /) -> Tensor:
         """(B, K) to (B, image_channels, S, S)."""
 
-    def vector(self, labels: Tensor) -> Tensor:
+    def vector(self, labels: Tensor, /) -> Tensor:
         """(B, K) to (B, vector_size)."""
 
-    def condition(self, labels: Tensor) -> tuple[Tensor, ...]:
+    def condition(self, labels: Tensor, /) -> tuple[Tensor, ...]:
         """(B, K) to what every block of the decoder is called with; may be nothing."""
+
+
+class ConditioningBuilder(Protocol):
+    """A component of the kind `conditioning`."""
+
+    def __call__(self, *, classes: int, size: int, block: Block) -> Conditioning:
+        """Prepare for pictures of `size` × `size` pixels; `block` builds a plain block."""

@@ -1,9 +1,9 @@
-"""What every data set keeps."""
+"""What a data set is: `Dataset` is implemented by each, the sets are what it gives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,7 @@ Target = Literal["masks", "labels"]
 """What a data set gives beside its pictures: `SegmentationSet` or `LabelledSet`."""
 
 PET_CLASSES = ("pet", "background", "border")
-"""Names of the house classes; their ids are their places."""
+"""Names of the house classes; their ids are their indices."""
 
 
 def _silent(text: str) -> None:
@@ -28,9 +28,27 @@ class Dropped(NamedTuple):
     reason: str
 
 
+class PictureSet(Protocol):
+    """What every split of any data set has, whatever its pictures come with."""
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
+
+    @property
+    def targets(self) -> NDArray[np.uint8] | NDArray[np.int64]:
+        """What each picture comes with, by the first axis."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a person calls each picture; unique."""
+
+    def __len__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class SegmentationSet:
-    """One part of a segmentation data set, decoded and resized."""
+    """One split of a segmentation data set, decoded and resized."""
 
     images: NDArray[np.uint8]
     """(N, H, W, 3), RGB."""
@@ -52,7 +70,7 @@ class SegmentationSet:
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """One part of a set of labelled pictures, decoded and resized; lives in memory as bytes."""
+    """One split of a set of labelled pictures, decoded and resized; lives in memory as bytes."""
 
     images: NDArray[np.uint8]
     """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
@@ -76,7 +94,7 @@ class LabelledSet:
 
 @dataclass(frozen=True, kw_only=True)
 class DataRequest:
-    """Which part of a data set, and how it is prepared."""
+    """Which split of a data set, and how it is prepared."""
 
     split: Split
     image_size: int
@@ -94,19 +112,32 @@ class DataRequest:
 
 
 class Dataset(Protocol):
-    """A data set; built without arguments, as all it needs stands in the request."""
+    """A data set; which split of it is wanted stands in the request."""
 
-    target: ClassVar[Target]
-    """What each picture comes with."""
+    @property
+    def target(self) -> Target:
+        """What each picture comes with."""
 
-    def load(self, request: DataRequest) -> SegmentationSet | LabelledSet:
-        """Decode, resize and return one part, in the form that fits `target`.
+    def load(self, request: DataRequest, /) -> SegmentationSet | LabelledSet:
+        """Decode, resize and return one split, in the form that fits `target`.
 
         Raises:
             DataError: data that are missing, half present or damaged.
         """
 
 
+class DatasetBuilder(Protocol):
+    """A component of the kind `dataset`."""
+
+    @property
+    def target(self) -> Target:
+        """What each picture comes with; an attribute of the class."""
+
+    def __call__(self) -> Dataset:
+        """Prepare it; further arguments have defaults."""
+
+
+@runtime_checkable
 class Downloadable(Protocol):
     """A data set whose owners publish an archive."""
 

@@ -1,24 +1,32 @@
-"""What every loss term keeps."""
+"""What a network is trained by: terms of a loss, and the sum of them."""
 
-from typing import ClassVar, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
 
-class SegmentationLoss(Protocol):
-    """Compares logits with class ids.
+class LossTerm(Protocol):
+    """Compares logits with class ids."""
 
-    Built as `Term(classes=K, class_weights=None)`; the weights are (K,), positive, mean 1.
-    """
+    def forward(self, logits: Tensor, target: Tensor, /) -> Tensor:
+        """Float logits (B, K, …) and int64 ids (B, …) to a scalar, averaged as documented.
 
-    tasks: ClassVar[tuple[str, ...]]
-    """The tasks it is for."""
+        Of a segmentation … is H, W; of a classification there is none.
+        """
 
-    def __init__(self, *, classes: int, class_weights: Tensor | None) -> None:
-        """Prepare a term for `classes` classes."""
+    def __call__(self, logits: Tensor, target: Tensor, /) -> Tensor:
+        """As `forward`; `nn.Module` brings it."""
 
-    def __call__(self, logits: Tensor, target: Tensor) -> Tensor:
-        """Float logits (B, K, H, W) and int64 ids (B, H, W) to a scalar, averaged as documented."""
+
+class LossBuilder(Protocol):
+    """A component of the kind `loss`."""
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks it is for; an attribute of the class."""
+
+    def __call__(self, *, classes: int, class_weights: Tensor | None) -> LossTerm:
+        """Prepare a term for `classes` classes; the weights are (K,), positive, mean 1."""
 
 
 class Loss(NamedTuple):

@@ -1,12 +1,15 @@
-"""What every learning-rate schedule keeps."""
+"""How the learning rate moves."""
 
 from typing import Protocol
 
 
 class Schedule(Protocol):
-    """A pure function of the step, so that nothing has to be stored to go on with a run."""
+    """A component of the kind `schedule`: a pure function of the step.
 
-    def __call__(self, step: int, *, steps: int, warmup: int) -> float:
+    So nothing has to be stored to go on with a run.
+    """
+
+    def __call__(self, step: int, /, *, steps: int, warmup: int) -> float:
         """The share of the peak rate, in (0, 1], for a step.
 
         Args:

@@ -27,3 +27,10 @@ class VaeTerm(Protocol):
 
     def __call__(self, step: Any) -> Tensor:
         """A `VaeStep` to a scalar in nats: a sum over pixels, the mean over the batch."""
+
+
+class VaeTermBuilder(Protocol):
+    """A component of the kind `vae-term`."""
+
+    def __call__(self, *, classes: int, channels: int, size: int, latent: int) -> VaeTerm:
+        """Prepare a term for K classes, C channels, pictures of size S, and D numbers of z."""

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.contracts.dataset import DataRequest, LabelledSet, Split, Target
+from netlab.data.readers.splits import drawn_keys
 from netlab.errors import counted
 from netlab.registry import register
 from netlab.seeds import uniforms
 
 SIZES: dict[Split, int] = {"train": 6000, "val": 600, "test": 1000}
-"""How many pictures each part has; every tenth shows the same digit."""
+"""How many pictures each split has; every tenth shows the same digit."""
 
 CLASSES = tuple("0123456789")
 
@@ -82,33 +83,32 @@ _Styles = NDArray[np.float64]  # (N, 18): the fields in order, the two of four n
 
 @register("dataset")
 class Digits:
-    """Pictures that follow from (seed, part, index) alone; the label is the index modulo ten."""
+    """Pictures that follow from (seed, split, index) alone; the label is the index modulo ten."""
 
     target: ClassVar[Target] = "labels"
 
     def load(self, request: DataRequest) -> LabelledSet:
-        """Draw one part, (N, S, S, 1); a limit takes the first, which are balanced as well."""
-        parts: list[Split] = list(SIZES) if request.split == "all" else [request.split]
-        keys = [(part, index) for part in parts for index in range(SIZES[part])][: request.limit]
+        """Draw one split, (N, S, S, 1); a limit takes the first, which are balanced as well."""
+        keys = drawn_keys(SIZES, request)
         labels = np.array([index % len(CLASSES) for _, index in keys])
         if len(keys) * request.image_size**2 > _WORTH_A_NOTE:
             request.note(f"drawing {counted(len(keys), 'picture')}")
         styles = [
-            _styles(request.seed, part, np.array([i for p, i in keys if p == part], np.int64))
-            for part in parts
+            _styles(request.seed, split, np.array([i for s, i in keys if s == split], np.int64))
+            for split in SIZES
         ]
         return LabelledSet(
             images=_draw(labels, np.concatenate(styles), request.image_size),
             labels=labels,
-            names=tuple(f"{part}-{index:04d}" for part, index in keys),
+            names=tuple(f"{split}-{index:04d}" for split, index in keys),
             classes=CLASSES,
             mirrors=False,
         )
 
 
-def style_of(seed: int, part: Split, index: int) -> Style:
-    """The style in which the data set draws its picture `index` of `part`."""
-    row = _styles(seed, part, np.array([index]))[0].tolist()
+def style_of(seed: int, split: Split, index: int) -> Style:
+    """The style in which the data set draws its picture `index` of `split`."""
+    row = _styles(seed, split, np.array([index]))[0].tolist()
     values = [*row[:_PLAIN], tuple(row[_PLAIN:-4]), tuple(row[-4:])]
     return Style(**dict(zip((field.name for field in fields(Style)), values, strict=True)))
 
@@ -125,9 +125,9 @@ def draw_digit(label: int, style: Style, size: int) -> NDArray[np.uint8]:
     return _draw(np.array([label]), np.array([[*plain, *right, *down]]), size)[0, :, :, 0]
 
 
-def _styles(seed: int, part: Split, indices: NDArray[np.int64]) -> _Styles:
+def _styles(seed: int, split: Split, indices: NDArray[np.int64]) -> _Styles:
     low, high = _RANGES.T
-    drawn = uniforms(seed, list(SIZES).index(part), indices, len(_RANGES))
+    drawn = uniforms(seed, list(SIZES).index(split), indices, len(_RANGES))
     return np.asarray(low + (high - low) * drawn, np.float64)
 
 
@@ -179,14 +179,14 @@ def _dotted(strokes: Sequence[_Points]) -> _Points:
     """`_DOTS` points along strokes; the pen is lifted in between."""
     lengths = [np.hypot(*np.diff(stroke, axis=0).T) for stroke in strokes]
     ends = np.cumsum([0.0, *(length.sum() for length in lengths)])
-    places = np.linspace(0, ends[-1], _DOTS)
-    found = np.empty((_DOTS, 2))
+    distances = np.linspace(0, ends[-1], _DOTS)
+    dots = np.empty((_DOTS, 2))
     for stroke, length, start, end in zip(strokes, lengths, ends, ends[1:], strict=False):
-        chosen = (places >= start) & (places <= end)
+        chosen = (distances >= start) & (distances <= end)
         along = start + np.concatenate([[0.0], np.cumsum(length)])
         for axis in (0, 1):
-            found[chosen, axis] = np.interp(places[chosen], along, stroke[:, axis])
-    return found
+            dots[chosen, axis] = np.interp(distances[chosen], along, stroke[:, axis])
+    return dots
 
 
 def _strokes() -> list[list[_Points]]:

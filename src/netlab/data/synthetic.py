@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
-from netlab.contracts.dataset import PET_CLASSES, DataRequest, SegmentationSet, Target
+from netlab.contracts.dataset import PET_CLASSES, DataRequest, SegmentationSet, Split, Target
+from netlab.data.readers.splits import drawn_keys
 from netlab.errors import counted
 from netlab.registry import register
 
-SIZES = {"train": 512, "val": 64, "test": 128}
-"""How many pictures each part has."""
+SIZES: dict[Split, int] = {"train": 512, "val": 64, "test": 128}
+"""How many pictures each split has."""
 
 Outline = NDArray[np.float64]  # (points, 2)
 Plane = NDArray[np.float32]  # (H, W)
@@ -26,7 +27,7 @@ _PET, _GROUND, _BORDER = range(3)
 _SHARPEN = 2  # drawn this much larger and averaged
 _BAND = 0.014  # blur of the outline, in sides; the border is where it lies between the two below
 _OUTSIDE, _INSIDE = 0.08, 0.92
-_WHOLE = np.eye(2, 3)  # the place of outlines that are in sides already
+_WHOLE = np.eye(2, 3)  # the placement of outlines that are in sides already
 _WORTH_A_NOTE = 8_000_000  # pixels; about two seconds
 
 
@@ -40,34 +41,33 @@ class Animal(NamedTuple):
 
 @register("dataset")
 class Synthetic:
-    """Pictures that follow from (seed, part, index) alone; for trying things without data."""
+    """Pictures that follow from (seed, split, index) alone; for trying things without data."""
 
     target: ClassVar[Target] = "masks"
 
     def load(self, request: DataRequest) -> SegmentationSet:
-        """Draw one part; see `netlab.contracts.dataset.Dataset`."""
-        parts = list(SIZES) if request.split == "all" else [request.split]
-        keys = [(part, index) for part in parts for index in range(SIZES[part])][: request.limit]
+        """Draw one split; see `netlab.contracts.dataset.Dataset`."""
+        keys = drawn_keys(SIZES, request)
         size = request.image_size
         if len(keys) * size**2 > _WORTH_A_NOTE:
             request.note(f"drawing {counted(len(keys), 'picture')}")
         images = np.empty((len(keys), size, size, 3), np.uint8)
         masks = np.empty((len(keys), size, size), np.uint8)
-        for place, (part, index) in enumerate(keys):
-            rng = np.random.default_rng((request.seed, list(SIZES).index(part), index))
-            images[place], masks[place] = draw(rng, size)
-        names = tuple(f"{part}-{index:04d}" for part, index in keys)
+        for row, (split, index) in enumerate(keys):
+            rng = np.random.default_rng((request.seed, list(SIZES).index(split), index))
+            images[row], masks[row] = draw(rng, size)
+        names = tuple(f"{split}-{index:04d}" for split, index in keys)
         return SegmentationSet(images, masks, names, PET_CLASSES)
 
 
 def draw(rng: np.random.Generator, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """One picture (size, size, 3) and its class ids (size, size)."""
-    animal, place = _pose(rng)  # first, as textures use up random numbers by their size
+    animal, placement = _pose(rng)  # first, as textures use up random numbers by their size
     light = _light(rng)
     picture = _ground(rng, size)
     for _ in range(rng.integers(1, 3)):
         _lay(picture, coat(rng, size), rasterize(_clutter(rng), _WHOLE, size), light)
-    body, head, face = (rasterize(part, place, size) for part in animal)
+    body, head, face = (rasterize(part, placement, size) for part in animal)
     fur = coat(rng, size)
     rough = np.float32(0.22) * noise(rng, size, size / 3, size / 3)
     body, head = (_ruffle(cover, rough) for cover in (body, head))
@@ -132,12 +132,18 @@ def limb(start: tuple[float, float], end: tuple[float, float], width: float) -> 
     return np.concatenate([end + 0.4 * width * cap, start - 0.5 * width * cap])
 
 
-def rasterize(outlines: list[Outline], place: NDArray[np.float64], size: int) -> Plane:
-    """How much of each pixel the outlines cover, 0 to 1; `place` is (2, 3), from units to sides."""
+def rasterize(outlines: list[Outline], placement: NDArray[np.float64], size: int) -> Plane:
+    """How much of each pixel the outlines cover, 0 to 1.
+
+    Args:
+        outlines: in units.
+        placement: (2, 3), from units to sides.
+        size: side in pixels.
+    """
     canvas = Image.new("L", (size * _SHARPEN, size * _SHARPEN))
     pen = ImageDraw.Draw(canvas)
     for outline in outlines:
-        points = (outline @ place[:, :2].T + place[:, 2]) * size * _SHARPEN
+        points = (outline @ placement[:, :2].T + placement[:, 2]) * size * _SHARPEN
         pen.polygon(points.ravel().tolist(), fill=255)
     return np.asarray(canvas.reduce(_SHARPEN), np.float32) / np.float32(255)
 
@@ -178,8 +184,8 @@ def _clutter(rng: np.random.Generator) -> list[Outline]:
     """One to three things of one material, in sides."""
     outlines = []
     for _ in range(rng.integers(1, 4)):
-        place = _placement(rng, rng.uniform(0.08, 0.35), 0.6)
-        outlines += [part @ place[:, :2].T + place[:, 2] for part in _thing(rng)]
+        placement = _placement(rng, rng.uniform(0.08, 0.35), 0.6)
+        outlines += [part @ placement[:, :2].T + placement[:, 2] for part in _thing(rng)]
     return outlines
 
 
@@ -198,7 +204,7 @@ def _thing(rng: np.random.Generator) -> list[Outline]:
 
 
 def _pose(rng: np.random.Generator) -> tuple[Animal, NDArray[np.float64]]:
-    """An animal and its place; one in four is a close-up that the frame cuts."""
+    """An animal and its placement; one in four is a close-up that the frame cuts."""
     kind = rng.choice(4, p=[0.3, 0.2, 0.22, 0.28])
     scale = rng.uniform(0.42, 0.68) if kind == 3 else rng.uniform(0.28, 0.6)
     body, (x, y, radius) = (_sitting, _standing, _lying, _close_up)[kind](rng)

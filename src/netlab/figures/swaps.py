@@ -31,7 +31,7 @@ class Shown:
 
     originals: Pictures | None
     """None where z was drawn from the prior."""
-    again: Pictures
+    reconstructions: Pictures
     """Decoded with the first label."""
     swapped: Pictures
     first: Sequence[str]
@@ -56,7 +56,7 @@ class _Line(NamedTuple):
 
 def label_sheet(
     images: Pictures | None,
-    again: Pictures | None,
+    reconstructions: Pictures | None,
     swaps: Pictures,
     captions: Sequence[str],
     classes: Sequence[str],
@@ -68,20 +68,20 @@ def label_sheet(
 
     Args:
         images: (N, H, W, C), C 1 or 3; None leaves their column out.
-        again: (N, H, W, C), reconstructions with the true label; None leaves their column out.
+        reconstructions: (N, H, W, C), with the true label; None leaves their column out.
         swaps: (N, K, H, W, C), a picture for each label.
         captions: one for each row.
         classes: names of the K labels.
         title: stands above.
         cell: side of a picture in the figure, in pixels.
     """
-    before = {"input": images, "again": again}
-    there = {name: as_rgb(found) for name, found in before.items() if found is not None}
+    unswapped = {"input": images, "again": reconstructions}
+    columns = {name: as_rgb(stack) for name, stack in unswapped.items() if stack is not None}
     rows = [
-        Row([*(found[number] for found in there.values()), *as_rgb(others)], caption)
-        for number, (others, caption) in enumerate(zip(swaps, captions, strict=True))
+        Row([*(stack[index] for stack in columns.values()), *as_rgb(swapped)], caption)
+        for index, (swapped, caption) in enumerate(zip(swaps, captions, strict=True))
     ]
-    return draw_rows([*there, *classes], rows, title=title, cell=cell)
+    return draw_rows([*columns, *classes], rows, title=title, cell=cell)
 
 
 def sheet_cell(side: int, headings: Sequence[str] = ()) -> int:
@@ -106,11 +106,11 @@ def strips(
         title: stands above.
     """
     last = len(steps) - 1
-    ways = [(f"{100 * t / last:.0f} %", step) for t, step in enumerate(steps)]
-    columns = [*ends[:1], *ways, *ends[1:]]
+    shares = [(f"{100 * t / last:.0f} %", step) for t, step in enumerate(steps)]
+    columns = [*ends[:1], *shares, *ends[1:]]
     rows = [
-        Row([as_rgb(found[number]) for _, found in columns], caption)
-        for number, caption in enumerate(captions)
+        Row([as_rgb(stack[index]) for _, stack in columns], caption)
+        for index, caption in enumerate(captions)
     ]
     headings = [heading for heading, _ in columns]
     return draw_rows(headings, rows, title=title, cell=sheet_cell(steps.shape[2]))
@@ -171,7 +171,7 @@ def _lines(shown: Shown) -> list[_Line]:
     lines = [_Line("original", shown.originals)] * real
     lines += [
         _Line("true label" if real else "label", names=shown.first),
-        _Line("reconstruction" if real else "z from the prior", shown.again),
+        _Line("reconstruction" if real else "z from the prior", shown.reconstructions),
         _Line("swapped" if real else "same z", shown.swapped),
         _Line("asked label", names=shown.asked),
     ]

@@ -38,7 +38,7 @@ class Strength:
 
     @property
     def moves(self) -> bool:
-        """Whether any pixel changes its place."""
+        """Whether any pixel moves."""
         return self.flip or any((self.zoom, self.aspect, self.turn, self.shift))
 
     @property
@@ -110,7 +110,7 @@ def augment(
         masks: (B, H, W) integer ids; no id is invented (nearest pixel). None where there are none.
         strength: how far.
         seed, epoch: of the run.
-        indices: (B,) place of each picture in the data set.
+        indices: (B,) index of each picture in the data set.
 
     Returns:
         Pictures (B, C, H, W) in [0, 1] and masks (B, H, W) in the type they came in.

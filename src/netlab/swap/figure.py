@@ -1,8 +1,7 @@
-"""Figures of swapped pictures; see `netlab.figures.swaps`."""
+"""Figures of what came of a swap; how they look stands in `netlab.figures.swaps`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -11,112 +10,117 @@ from netlab.figures.gif import save_gif
 from netlab.figures.labelled import labelled_grid
 from netlab.figures.png import save_png
 from netlab.figures.swaps import Shown, label_sheet, lesson_grid, sheet_cell, strips, swap_rows
-from netlab.swap.sources import Source
-from netlab.swap.swap import Swapped
-from netlab.swap.swapper import Pictures
-
-MOST = {"rows": 64, "lesson": 25, "all-labels": 24}
-"""Pictures that a figure of each layout shows."""
+from netlab.swap.pictures import Record
+from netlab.swap.request import SwapRequest
+from netlab.swap.swap import Interpolation, Swapped, SwapResult, verdict
+from netlab.swap.swapper import Swapper
 
 
-def right_of(told: Sequence[dict[str, Any]]) -> int:
-    """How many swapped pictures a judge reads as asked."""
-    return sum(record["read"] == record["asked_label"] for record in told)
-
-
-def verdict(told: Sequence[dict[str, Any]]) -> str:
-    """A judge's findings in words; without one, nothing."""
-    if not told or "read" not in told[0]:
-        return ""
-    return f"judge reads {right_of(told)} of {len(told)} as asked"
-
-
-def draw_swaps(swapped: Swapped, classes: Sequence[str], layout: str, title: str) -> Image.Image:
-    """The figure of a layout."""
-    if layout == "all-labels":
-        return _sheet(swapped, classes, title)
-    source, read = swapped.source, swapped.read
-    shown = Shown(
-        source.pictures,
-        swapped.again,
-        swapped.pictures[0],
-        _names(source.labels, classes),
-        _names(swapped.asked[0], classes),
-        None if read is None else _names(read[0], classes),
-    )
-    return (lesson_grid if layout == "lesson" else swap_rows)(shown, title)
-
-
-def draw_strips(
-    steps: Pictures, source: Source, told: Sequence[dict[str, Any]], title: str
-) -> Image.Image:
-    """Steps (T, N, S, S, C) as rows, beside the pictures that they start from and end at."""
-    count = steps.shape[1]
-    sides = [] if source.pictures is None else np.split(source.pictures[: 2 * count], [count])
-    ends = [(name, side) for name, side in zip(("input", "to"), sides, strict=False) if len(side)]
-    return strips(steps, ends, _captions(count, told), title)
-
-
-def draw_frames(steps: Pictures, told: Sequence[dict[str, Any]], title: str) -> list[Image.Image]:
-    """Steps (T, N, S, S, C) as frames, each with all pictures."""
-    count, side, last = steps.shape[1], steps.shape[2], len(steps) - 1
-    # A whole multiple of the pictures' side; few pictures are so large that a title fits.
-    cell = side * max(1, max(112, 360 // count) // side)
-    captions = _captions(count, told)
-    return [
-        labelled_grid(step, captions, f"{title} · {100 * t / last:.0f} %", columns=4, cell=cell)
-        for t, step in enumerate(steps)
-    ]
+def draw_result(result: SwapResult, request: SwapRequest, swapper: Swapper) -> list[Image.Image]:
+    """The figure of a result: one picture, or the frames of an animation."""
+    title = _title(request, swapper)
+    judged = " · ".join(filter(None, (title, verdict(result.records))))
+    if isinstance(result.shown, Swapped):
+        return [_draw_swapped(result.shown, swapper.classes, request.layout, judged)]
+    if request.animated:
+        return _draw_frames(result.shown, title)
+    return [_draw_strips(result.shown, judged)]
 
 
 def save_figure(frames: Sequence[Image.Image], path: Path) -> None:
-    """Write one picture as PNG, several as a moving GIF."""
+    """Write one picture as PNG, several as an animated GIF.
+
+    Raises:
+        WorkFailed: it cannot be written.
+    """
     if len(frames) > 1:
         save_gif(frames, path)
     else:
         save_png(frames[0], path)
 
 
-def _sheet(swapped: Swapped, classes: Sequence[str], title: str) -> Image.Image:
-    source = swapped.source
+def _title(request: SwapRequest, swapper: Swapper) -> str:
+    classes, asked = swapper.classes, request.asked
+    if request.morph_to is not None:
+        start = classes[asked] if isinstance(asked, int) else "the true label"
+        shown = f"same z, from {start} to {classes[request.morph_to]}"
+    elif isinstance(asked, int):
+        shown = f"{'z to z' if request.between else 'same z'}, asked for {classes[asked]}"
+    else:
+        shown = f"same z, {'every label' if asked == 'all' else 'another label'}"
+    return f"{swapper.name} · {shown}"
+
+
+def _draw_swapped(swapped: Swapped, classes: Sequence[str], layout: str, title: str) -> Image.Image:
+    source, read = swapped.source, swapped.read
+    if layout != "all-labels":
+        shown = Shown(
+            source.pictures,
+            swapped.reconstructions,
+            swapped.pictures[0],
+            _names(source.labels, classes),
+            _names(swapped.asked[0], classes),
+            None if read is None else _names(read[0], classes),
+        )
+        return (lesson_grid if layout == "lesson" else swap_rows)(shown, title)
     captions = []
-    for number, name in enumerate(source.names):
-        text = name if source.drawn else f"{name}: {classes[source.labels[number]]}"
-        if swapped.read is not None:
-            asked = swapped.real[number]
-            hits = (swapped.read == swapped.asked)[:, number][asked].sum()
-            text += f"; judge reads {hits} of {asked.sum()} as asked"
-        captions.append(text)
-    pictures = swapped.pictures.swapaxes(0, 1)
+    for index, name in enumerate(source.names):
+        caption = name if source.from_prior else f"{name}: {classes[source.labels[index]]}"
+        if read is not None:
+            is_swap = swapped.is_swap[index]
+            right = (read == swapped.asked)[:, index][is_swap].sum()
+            caption += f"; judge reads {right} of {is_swap.sum()} as asked"
+        captions.append(caption)
+    by_picture = swapped.pictures.swapaxes(0, 1)
     return label_sheet(
         source.pictures,
-        None if source.drawn else swapped.again,
-        pictures,
+        None if source.from_prior else swapped.reconstructions,
+        by_picture,
         captions,
         classes,
         title,
-        cell=sheet_cell(pictures.shape[2], classes),
+        cell=sheet_cell(by_picture.shape[2], classes),
     )
 
 
-def _captions(count: int, told: Sequence[dict[str, Any]]) -> list[str]:
-    """A line for each of the rows: of one picture (morph), or of two (between)."""
-    pairs = zip(told[:count], told[count:] or [{}] * count, strict=True)
-    return [_caption(first, second) for first, second in pairs]
+def _draw_strips(shown: Interpolation, title: str) -> Image.Image:
+    """Steps as rows, between the pictures that they start from and end at."""
+    count, pictures = shown.pictures.shape[1], shown.source.pictures
+    ends = [] if pictures is None else np.split(pictures[: 2 * count], [count])
+    headed = [(name, end) for name, end in zip(("input", "to"), ends, strict=False) if len(end)]
+    return strips(shown.pictures, headed, _captions(count, shown.records), title)
 
 
-def _caption(first: dict[str, Any], second: dict[str, Any]) -> str:
-    asked = first["asked_label"]
-    if second:
-        return f"{_named(first)} to {_named(second)}, both as {asked}"
-    read = f", read as {first['read']}" if "read" in first else ""
-    return f"{first['source']}: {first['from_label']} to {asked}{read}"
+def _draw_frames(shown: Interpolation, title: str) -> list[Image.Image]:
+    """Steps as frames, each with all pictures."""
+    count, side, last = shown.pictures.shape[1], shown.pictures.shape[2], len(shown.pictures) - 1
+    # A whole multiple of the pictures' side; few pictures are so large that a title fits.
+    cell = side * max(1, max(112, 360 // count) // side)
+    captions = _captions(count, shown.records)
+    return [
+        labelled_grid(step, captions, f"{title} · {100 * t / last:.0f} %", columns=4, cell=cell)
+        for t, step in enumerate(shown.pictures)
+    ]
 
 
-def _named(record: dict[str, Any]) -> str:
-    label = record["true_label"]
-    return str(record["source"]) if label is None else f"{record['source']} ({label})"
+def _captions(count: int, records: Sequence[Record]) -> list[str]:
+    """A line for each of `count` rows: of one picture (morph), or of two (between)."""
+
+    def named(record: Record) -> str:
+        label = record["true_label"]
+        return f"{record['source']}" if label is None else f"{record['source']} ({label})"
+
+    captions = []
+    for index, first in enumerate(records[:count]):
+        asked = first["asked_label"]
+        if len(records) > count:
+            other = records[count + index]
+            captions.append(f"{named(first)} to {named(other)}, both as {asked}")
+        else:
+            read = f", read as {first['read']}" if "read" in first else ""
+            captions.append(f"{first['source']}: {first['from_label']} to {asked}{read}")
+    return captions
 
 
-def _names(labels: Any, classes: Sequence[str]) -> list[str]:
+def _names(labels: Iterable[int], classes: Sequence[str]) -> list[str]:
     return [classes[label] for label in labels]

@@ -15,6 +15,7 @@ from netlab.data.readers.folders import data_dir as data_folder
 from netlab.data.readers.pictures import read_picture, stretch
 from netlab.errors import DataError, PictureError, UsageError
 from netlab.scoring.evaluate import with_places
+from netlab.swap.request import SwapRequest
 from netlab.swap.swapper import Labels, Pictures, Swapper, border
 from netlab.tasks.labelled import scored_part
 
@@ -37,17 +38,17 @@ class Source:
         return len(self.names)
 
     @property
-    def drawn(self) -> bool:
+    def from_prior(self) -> bool:
         """Whether z is from the prior, so that no label is the true one."""
         return self.pictures is None
 
-    def part(self, place: slice) -> "Source":
-        """Some of them."""
+    def at(self, indices: slice) -> "Source":
+        """The pictures or z at these indices."""
         return Source(
-            self.names[place],
-            self.labels[place],
-            None if self.pictures is None else self.pictures[place],
-            None if self.z is None else self.z[place],
+            self.names[indices],
+            self.labels[indices],
+            None if self.pictures is None else self.pictures[indices],
+            None if self.z is None else self.z[indices],
         )
 
     def latents(self, swapper: Swapper) -> Tensor:
@@ -58,70 +59,87 @@ class Source:
         return self.z
 
 
-def load_test_part(
-    swapper: Swapper, weights: Path, data_dir: Path | None, note: Note
-) -> LabelledSet | DataError:
-    """The test part of the data that weights were trained on, or why there are none at hand.
+def source_for(
+    request: SwapRequest,
+    swapper: Swapper,
+    weights: Path,
+    *,
+    image: Path | None = None,
+    true_label: int | None = None,
+    data_dir: Path | None = None,
+    note: Note,
+) -> Source:
+    """What a request is carried out on.
 
     Args:
+        request: what is asked for.
         swapper: made from the weights.
         weights: their file; the run folder it lies in knows where the data were.
-        data_dir: where the data are, if not there.
-        note: told of what was left out.
+        image: a picture of one's own, of the class `true_label`.
+        data_dir: where the test pictures are, if not where the weights say.
+        note: told where z is from if not from pictures, what was left out and what was done.
 
     Raises:
-        DataError: data that are damaged, that do not fit the weights, or that are not in
-            `data_dir`.
+        UsageError: `image` cannot be read, or is asked to be what it is.
+        DataError: data that are damaged or do not fit the weights; that are not in `data_dir`; or
+            that are not there at all, and the whole test split was asked for.
     """
-    config = with_places(swapper.config, weights)
-    if data_dir is not None:
-        place = str(data_dir)
-        own = config.dataset == "class-folder"
-        config = replace(config, images=place) if own else replace(config, data_dir=place)
-    try:
-        return scored_part(config, swapper.about, "test", {}, note)[1]
-    except DataError as error:
-        if data_dir is not None or not _missing(config):
-            raise
-        return error
+    if image is not None and true_label is not None:
+        if true_label == request.excluded:
+            name = swapper.classes[true_label]
+            raise UsageError(f"--image {image} is a {name} already: ask for another label")
+        try:
+            picture = read_picture(image)
+        except PictureError as error:
+            raise UsageError(f"--image {image}: {error}") from error
+        return own_picture(swapper, picture, image.name, true_label, note)
+    if not request.from_prior:
+        config = with_places(swapper.config, weights)
+        if data_dir is not None:
+            path = str(data_dir)
+            own = config.dataset == "class-folder"
+            config = replace(config, images=path) if own else replace(config, data_dir=path)
+        try:
+            _, data = scored_part(config, swapper.about, "test", {}, note)
+        except DataError as error:
+            if data_dir is not None or request.count is None or not _missing(config):
+                raise
+            note(f"{error}; instead of pictures:")
+        else:
+            source = pick_pictures(data, request.excluded, request.total, request.seed)
+            if request.total is not None and len(source) < request.total:
+                note(f"the test part has only {len(source)} pictures for this")
+            return source
+    assert request.total is not None
+    note(f"z drawn from N(0, I), seed {request.seed}")
+    return from_prior(swapper, request.excluded, request.total, request.seed)
 
 
-def pick_pictures(data: LabelledSet, avoid: int | None, count: int | None, seed: int) -> Source:
-    """Draw pictures that are not of the class `avoid`; all of them, in their order, if no count.
+def pick_pictures(data: LabelledSet, excluded: int | None, count: int | None, seed: int) -> Source:
+    """Draw pictures that are not of the class `excluded`; all, in their order, without a count.
 
     Raises:
         DataError: there are none.
     """
-    places = np.arange(len(data))
+    indices = np.arange(len(data))
     if count is not None:
-        places = np.random.default_rng(seed).permutation(places)
-    if avoid is not None:
-        places = places[data.labels[places] != avoid]
-        if not len(places):
-            raise DataError(f"all test pictures are of the class {data.classes[avoid]}: no swap")
-    places = places[:count]
-    names = tuple(data.names[place] for place in places)
-    return Source(names, data.labels[places], data.images[places])
+        indices = np.random.default_rng(seed).permutation(indices)
+    if excluded is not None:
+        indices = indices[data.labels[indices] != excluded]
+        if not len(indices):
+            name = data.classes[excluded]
+            raise DataError(f"all test pictures are of the class {name}: no swap")
+    indices = indices[:count]
+    names = tuple(data.names[index] for index in indices)
+    return Source(names, data.labels[indices], data.images[indices])
 
 
-def from_prior(swapper: Swapper, avoid: int | None, count: int, seed: int) -> Source:
-    """Draw z, and for each a label other than `avoid` that it is first shown with."""
-    labels = [k for k in range(len(swapper.classes)) if k != avoid]
+def from_prior(swapper: Swapper, excluded: int | None, count: int, seed: int) -> Source:
+    """Draw z, and for each a label other than `excluded` that it is first shown with."""
+    labels = [k for k in range(len(swapper.classes)) if k != excluded]
     drawn = np.random.default_rng(seed).choice(labels, count)
     names = tuple(f"prior-{number}" for number in range(count))
     return Source(names, drawn.astype(np.int64), z=swapper.prior(count, seed))
-
-
-def read_own(path: Path) -> Image.Image:
-    """A picture file, upright, in RGB.
-
-    Raises:
-        UsageError: it cannot be read.
-    """
-    try:
-        return read_picture(path)
-    except PictureError as error:
-        raise UsageError(f"--image {path}: {error}") from error
 
 
 def own_picture(

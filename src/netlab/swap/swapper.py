@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from netlab import registry
-from netlab.config import TrainConfig
 from netlab.device import Machine, resolve
 from netlab.errors import UsageError
+from netlab.models.vae import ConditionalVAE
 from netlab.runs.find import find_weights, name_of
 from netlab.tasks.load import Loaded, load_weights
 from netlab.tasks.pixels import to_bytes, to_unit
@@ -35,13 +35,9 @@ class Swapper:
     """
 
     def __init__(self, loaded: Loaded, machine: Machine, name: str) -> None:
-        self.network: Any = machine.place(loaded.network.eval())
-        self.about, self.config, self.machine, self.name = (
-            loaded.about,
-            loaded.config,
-            machine,
-            name,
-        )
+        self.network = cast(ConditionalVAE, machine.place(loaded.network.eval()))
+        self.about, self.config = loaded.about, loaded.config
+        self.machine, self.name = machine, name
         self.classes = tuple(loaded.about["classes"])
         self.size = int(loaded.about["input"]["size"])
         self.channels = int(loaded.about["input"]["channels"])
@@ -67,8 +63,7 @@ class Swapper:
     @property
     def dataset(self) -> str:
         """What the weights were trained on."""
-        config: TrainConfig = self.config
-        return config.dataset
+        return self.config.dataset
 
     def label(self, text: str | int, what: str = "label") -> int:
         """The id of a class, given by its name or its number.
@@ -85,8 +80,8 @@ class Swapper:
 
     def one_hot(self, labels: Labels) -> Tensor:
         """Labels (N,) as weights (N, K), on the network's device."""
-        every = torch.eye(len(self.classes), device=self.machine.device)
-        return every[torch.from_numpy(labels).to(every.device)]
+        identity = torch.eye(len(self.classes), device=self.machine.device)
+        return identity[torch.from_numpy(labels).to(identity.device)]
 
     @torch.inference_mode()
     def encode(self, pictures: Pictures, labels: Labels) -> Tensor:
@@ -94,8 +89,8 @@ class Swapper:
         weights = self.one_hot(labels)
         return torch.cat(
             [
-                self.network.encode(self.floats(pictures[part]), weights[part]).mean
-                for part in _batches(len(pictures))
+                self.network.encode(self.floats(pictures[batch]), weights[batch]).mean
+                for batch in _batches(len(pictures))
             ]
         )
 
@@ -104,8 +99,8 @@ class Swapper:
         """z (N, D) and weights of the labels (N, K), rows summing to 1, to (N, S, S, C)."""
         return np.concatenate(
             [
-                to_bytes(self.likelihood.picture(self.network.decode(z[part], weights[part])))
-                for part in _batches(len(z))
+                to_bytes(self.likelihood.picture(self.network.decode(z[batch], weights[batch])))
+                for batch in _batches(len(z))
             ]
         )
 
@@ -120,9 +115,9 @@ class Swapper:
 
     def on_dark(self) -> bool:
         """Whether the pictures it was trained on have a dark border: its typical ones have."""
-        kinds = len(self.classes)
-        z = torch.zeros(kinds, self.network.latent, device=self.machine.device)
-        typical = self.decode(z, torch.eye(kinds, device=self.machine.device))
+        classes = len(self.classes)
+        z = torch.zeros(classes, self.network.latent, device=self.machine.device)
+        typical = self.decode(z, torch.eye(classes, device=self.machine.device))
         return border(typical) < 128
 
 

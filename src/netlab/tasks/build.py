@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from netlab import registry
-from netlab.components import component
+from netlab.components import component, find_component
 from netlab.config import TrainConfig, flag_of
 from netlab.contracts.block import Block
 from netlab.contracts.bottleneck import Bottleneck
@@ -56,7 +56,7 @@ def build_terms(config: TrainConfig, task: str, **built: Any) -> dict[str, Any]:
         tasks = registry.get("loss", name).tasks if name in registry.names("loss") else ("vae",)
         if task not in tasks:
             raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
-    return {name: component(config, kind, name)(**built) for name in names}
+    return {name: find_component(config, kind, name)(**built) for name in names}
 
 
 def refuse_unused(config: TrainConfig, *names: str) -> None:

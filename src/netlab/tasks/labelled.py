@@ -41,7 +41,7 @@ def load_labelled(config: TrainConfig, split: Split, note: Callable[[str], None]
         DataError: data that are missing or damaged.
     """
     check_dataset(config)
-    dataset = registry.get("dataset", config.dataset)()
+    dataset = registry.find("dataset", config.dataset)()
     data: LabelledSet = dataset.load(data_request(config, split, note))
     return data
 

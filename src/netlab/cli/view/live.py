@@ -1,5 +1,6 @@
 """The live view of a training: two bars, the curves so far, and perhaps a sample."""
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,21 +8,80 @@ from typing import Any
 from rich.console import Console, Group
 from rich.text import Text
 
-from netlab.cli.view import preview as _preview
-from netlab.cli.view.pace import Pace
 from netlab.cli.view.plot import Series, plot
+from netlab.cli.view.preview import Sample, draw_sample, newest_sample
 from netlab.cli.view.text import clean, duration
 from netlab.runs.folder import SCORES
 
 _ROWS, _COLUMNS = 8, 60  # of a plot, at most
 _NARROW = 56  # columns; below, the score has no plot of its own
 _LONGEST, _SHORTEST = 40, 8  # columns of a bar
-_MESSAGES = 2  # lines of the terminal that stay free for what is said above the view
+_MESSAGES = 2  # lines of the terminal that stay free for messages above the view
 _SAMPLE = 16  # lines, at most
+_LOOKED_BACK = 3  # epochs
 
 
-class View:
-    """Drawn anew several times a second by rich's `Live`; told of the training by its report.
+class Pace:
+    """Measures whole epochs by the clock on the wall: training, validation, saving and all.
+
+    Only epochs count that this process has seen from their first batch to the first batch of the
+    next; before there is one, the rate of steps gives a guess.
+
+    Args:
+        epochs: of the whole run.
+        clock: seconds.
+    """
+
+    def __init__(self, epochs: int, clock: Callable[[], float]) -> None:
+        self.epochs, self.clock = epochs, clock
+        self.whole: deque[float] = deque(maxlen=_LOOKED_BACK)
+        self.epoch = -1
+        self.began = 0.0
+        self.saw_begin = False
+        self.share = 0.0
+        """Of the epoch's batches that are done."""
+        self.unsaved = 0.0
+        """Length of the newest epoch without its saving, for the moment in which that is all."""
+        self.guess = 0.0
+        """Seconds left, by the rate of steps."""
+
+    def batch(self, epoch: int, done: int, total: int, seconds: float) -> None:
+        """A batch is done; `seconds` is what all that are left take at the rate of this epoch."""
+        now = self.clock()
+        if epoch != self.epoch:
+            if self.saw_begin and epoch == self.epoch + 1:
+                self.whole.append(now - self.began)
+            # The first batch itself is over by now; it is over in the next epoch, too.
+            self.epoch, self.began, self.saw_begin = epoch, now, done == 1
+        self.share, self.guess = done / total, seconds
+
+    def epoch_done(self) -> None:
+        """Training and validation of an epoch are done; its saving is still to come."""
+        if self.saw_begin:
+            self.unsaved = self.clock() - self.began
+
+    @property
+    def seen(self) -> bool:
+        """Whether there is anything to go by."""
+        return self.epoch >= 0
+
+    @property
+    def measured(self) -> bool:
+        """Whether a whole epoch has been seen."""
+        return bool(self.whole or self.unsaved)
+
+    def left(self) -> float:
+        """Seconds to the end of the last epoch."""
+        if not self.measured:
+            return self.guess
+        length = sum(self.whole) / len(self.whole) if self.whole else self.unsaved
+        # By the clock; by the batches where they are slower than before.
+        rest = max(length - (self.clock() - self.began), length * (1 - self.share))
+        return max(self.epochs - self.epoch - 1, 0) * length + rest
+
+
+class LiveView:
+    """Drawn anew several times a second by rich's `Live`; `TerminalView` tells it of the training.
 
     Args:
         console: where it is shown; asked for its size each time.
@@ -44,23 +104,23 @@ class View:
         self.rows: list[Mapping[str, Any]] = list(facts.get("rows", ()))
         self.epoch, self.done, self.total = facts["first_epoch"], facts["first_batch"], 0
         self.total = facts["batches"]
-        self.said = ""
-        self.sample: _preview.Sample | None = None
+        self.progress = ""
+        self.sample: Sample | None = None
         self.sample_epoch: int | None = None
-        self._kept: dict[str, tuple[Any, list[Text]]] = {}
-        self._look()
+        self._cache: dict[str, tuple[Any, list[Text]]] = {}
+        self._load_sample()
 
     def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
         """A step is done."""
         self.epoch, self.done, self.total = epoch, done, total
-        self.said = f"loss {loss:.4f}  {rate:.0f} images/s"
+        self.progress = f"loss {loss:.4f}  {rate:.0f} images/s"
 
     def add(self, row: Mapping[str, Any], best: bool) -> None:
         """An epoch is done."""
         self.rows = [*self.rows, row]
         if best:
             self.sample_epoch = row["epoch"]
-            self._look()
+            self._load_sample()
 
     def __rich__(self) -> Group:
         """All that there is room for: bars first, then curves, then the sample."""
@@ -73,23 +133,23 @@ class View:
             lines += curves
         room = min(height - len(lines) - 1, _SAMPLE)
         if self.sample is not None and room > 0:
-            shown = self.sample
-            key = (id(shown), width, room)
-            drawn = self._cached("sample", key, lambda: _preview.draw(shown, width, room))
-            lines += [self._heading(shown, width), *drawn] if drawn else []
+            sample = self.sample
+            key = (id(sample), width, room)
+            drawn = self._cached("sample", key, lambda: draw_sample(sample, width, room))
+            lines += [self._heading(sample, width), *drawn] if drawn else []
         for line in lines:
             line.no_wrap = True
         return Group(*lines)
 
-    def _look(self) -> None:
+    def _load_sample(self) -> None:
         if self.samples is not None:
-            self.sample = _preview.newest_sample(self.samples) or self.sample
+            self.sample = newest_sample(self.samples) or self.sample
 
     def _cached(self, name: str, key: Any, make: Callable[[], list[Text]]) -> list[Text]:
         """What `make` gives, made anew only if the key is another: a view is drawn often."""
-        if self._kept.get(name, (None, []))[0] != key:
-            self._kept[name] = key, make()
-        return self._kept[name][1]
+        if self._cache.get(name, (None, []))[0] != key:
+            self._cache[name] = key, make()
+        return self._cache[name][1]
 
     def _bars(self, width: int) -> list[Text]:
         epochs = self.facts["epochs"]
@@ -100,15 +160,15 @@ class View:
         if self.stopping():
             left = "stopping at the next batch; Ctrl-C once more: at once"
         step = f"{self.done}/{self.total}  "
-        said = f"{step}{self.said if self.done < self.total else 'validation'}"
+        status = f"{step}{self.progress if self.done < self.total else 'validation'}"
         names = [f"epoch {min(self.epoch + 1, epochs)}/{epochs}", f"run {100 * share:.0f} %"]
         first = max(map(len, names))
-        room = min(width - first - 2 - max(len(said), len(left)), _LONGEST)
-        if room < _SHORTEST:  # what is said of the epoch is cut, the time that is left is not
+        room = min(width - first - 2 - max(len(status), len(left)), _LONGEST)
+        if room < _SHORTEST:  # the status of the epoch is cut, the time that is left is not
             room = max(min(width - first - 2 - len(left), _SHORTEST), 0)
         bars = [_bar(s, room, ascii_only=self._ascii) for s in (self.done / self.total, share)]
         lines = []
-        for name, bar, text in zip(names, bars, (said, left), strict=True):
+        for name, bar, text in zip(names, bars, (status, left), strict=True):
             line = Text(f"{name:<{first}} ").append_text(bar).append(f" {text}")
             line.truncate(width)
             lines.append(line)
@@ -134,12 +194,12 @@ class View:
             return drawn
         scores = [Series(SCORES[score], self._column(score), "green")]
         right = plot(scores, wide, _ROWS, ascii_only=self._ascii)
-        return _beside(drawn, right, wide) if drawn and right else drawn or right
+        return _side_by_side(drawn, right, wide) if drawn and right else drawn or right
 
     def _column(self, name: str) -> list[float | None]:
         return [row.get(name) for row in self.rows]
 
-    def _heading(self, sample: _preview.Sample, width: int) -> Text:
+    def _heading(self, sample: Sample, width: int) -> Text:
         epoch = "" if self.sample_epoch is None else f" of epoch {self.sample_epoch}"
         text = Text(f"sample{epoch}: {clean(', '.join(sample.names))}", "dim")
         text.truncate(width, overflow="ellipsis")
@@ -152,7 +212,7 @@ def _bar(share: float, width: int, *, ascii_only: bool) -> Text:
     return Text(full * done, "green").append(rest * (width - done), "dim")
 
 
-def _beside(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:
+def _side_by_side(left: Sequence[Text], right: Sequence[Text], width: int) -> list[Text]:
     lines = []
     for a, b in zip(left, right, strict=True):
         line = a.copy()

@@ -34,13 +34,13 @@ def newest_sample(folder: Path) -> Sample | None:
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, SyntaxError):
         path = max(folder.glob("*.png"), key=lambda p: p.stat().st_mtime_ns)
         with Image.open(path) as image:
-            told: dict[str, Any] = json.loads(image.info[CELLS])
-            rows = [[image.crop(box).convert("RGB") for box in row] for row in told["rows"]]
-        return Sample(tuple(map(str, told["names"])), [row for row in rows if row])
+            cells: dict[str, Any] = json.loads(image.info[CELLS])
+            rows = [[image.crop(box).convert("RGB") for box in row] for row in cells["rows"]]
+        return Sample(tuple(map(str, cells["names"])), [row for row in rows if row])
     return None
 
 
-def draw(sample: Sample, width: int, height: int) -> list[Text]:
+def draw_sample(sample: Sample, width: int, height: int) -> list[Text]:
     """As many examples as there is room for, each picture as large as the first example allows.
 
     Args:

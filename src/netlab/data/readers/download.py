@@ -13,7 +13,7 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,25 +32,25 @@ _NOTHING_LEFT = 416  # HTTP: the file has no bytes after those that are there
 class Archive(NamedTuple):
     """A file to fetch."""
 
-    path: Path
-    """Where it goes."""
+    path: str
+    """Where it goes, below the data folder."""
     addresses: tuple[str, ...]
-    """Where it can be had, the best place first."""
+    """Where it can be had, the best server first."""
     md5: str
     """Published by its owners."""
-    unpacked: Path | None = None
-    """Where a tar archive is unpacked to."""
+    unpack: bool = False
+    """Whether it is a tar archive, which is unpacked into its own folder."""
 
 
-def fetch(name: str, folder: Path, archives: Callable[[Any], Iterable[Archive]]) -> None:
+def fetch(name: str, folder: Path, archives: Iterable[Archive]) -> None:
     """Fetch, check and unpack archives; progress goes to stderr.
 
     A download that breaks off leaves a `.part` file, and the next one goes on from there.
 
     Args:
         name: of the data set, for the message.
-        folder: where to.
-        archives: given the module `torchvision.datasets`, which knows addresses and sums.
+        folder: the data folder.
+        archives: what to fetch.
 
     Raises:
         UsageError: another process is at it.
@@ -65,20 +65,18 @@ def fetch(name: str, folder: Path, archives: Callable[[Any], Iterable[Archive]])
         raise WorkFailed(f"{failed}: {error.strerror}") from error
     with locked(folder / f".{name}.lock", f"{folder}: another process is fetching {name} there"):
         try:
-            from torchvision import datasets
-
-            for archive in archives(datasets):
-                _complete(archive)
-                if archive.unpacked is not None:
-                    _unpack(archive.path, archive.unpacked)
-        except Exception as error:  # torchvision, urllib, tarfile and its codecs raise many kinds
+            for archive in archives:
+                path = folder / archive.path
+                _complete(path, archive)
+                if archive.unpack:
+                    _unpack(path)
+        except Exception as error:  # urllib, tarfile and its codecs raise many kinds
             why = " ".join(str(error).split()) or type(error).__name__
             raise WorkFailed(f"{failed}: {why}") from error
 
 
-def _complete(archive: Archive) -> None:
-    """Have the whole archive at its path, or raise the last reason why not."""
-    path = archive.path
+def _complete(path: Path, archive: Archive) -> None:
+    """Have the whole archive at `path`, or raise the last reason why not."""
     if path.is_file() and _md5(path) == archive.md5:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +88,7 @@ def _complete(archive: Archive) -> None:
     failure = f"{path.name}: nowhere to be had"
     for address in (*addresses[:1] * begun, *addresses):
         try:
-            _all_of(address, part)
+            _fetch_rest(address, part)
         except _LOST as error:
             failure = f"{address}: {error}"
             continue
@@ -102,11 +100,11 @@ def _complete(archive: Archive) -> None:
     raise ValueError(failure)
 
 
-def _all_of(address: str, part: Path) -> None:
+def _fetch_rest(address: str, part: Path) -> None:
     """Fetch what `part` lacks, in several tries; raises the last one's error."""
     for left in reversed(range(_TRIES)):
         try:
-            return _go_on(address, part)
+            return _append_rest(address, part)
         except _LOST as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code < _SERVER_FAULT
             if refused or not left:
@@ -114,8 +112,8 @@ def _all_of(address: str, part: Path) -> None:
             time.sleep(_PAUSE)
 
 
-def _go_on(address: str, part: Path) -> None:
-    """Fetch what `part` lacks.
+def _append_rest(address: str, part: Path) -> None:
+    """Fetch what `part` lacks, in one try.
 
     Raises:
         URLError, HTTPException, ConnectionError: no connection, or one that broke off.
@@ -154,8 +152,11 @@ def _read(answer: Any) -> bytes:
     return block
 
 
-def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive; nothing in it leaves the folder, and each top folder appears whole."""
+def _unpack(archive: Path) -> None:
+    """Unpack a tar archive into its own folder, which nothing in it leaves; each of its top folders
+    appears whole.
+    """
+    folder = archive.parent
     aside = folder / f".{archive.name}.unpacking"
     shutil.rmtree(aside, ignore_errors=True)
     with tarfile.open(archive) as file:

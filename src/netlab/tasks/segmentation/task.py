@@ -68,7 +68,7 @@ class Segmentation:
             DataError: data that are missing, half present or damaged.
         """
         _check_dataset(config)
-        dataset = registry.get("dataset", config.dataset)()
+        dataset = registry.find("dataset", config.dataset)()
         data: SegmentationSet = dataset.load(data_request(config, split, note))
         return data
 

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from netlab import registry
-from netlab.components import component
+from netlab.components import component, find_component
 from netlab.config import TrainConfig
 from netlab.contracts.likelihood import Likelihood
 from netlab.errors import ConfigError
@@ -90,7 +90,7 @@ def build_criterion(config: TrainConfig, classes: int, channels: int) -> Weighte
 def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
     """The likelihood alone, with its arguments, for weights that are not trained any more."""
     name = _likelihood_name(config)
-    built: Likelihood = component(config, "vae-term", name)(
+    built: Likelihood = find_component(config, "vae-term", name)(
         channels=channels, size=config.image_size
     )
     return built
@@ -98,7 +98,7 @@ def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
 
 def likelihood_class(config: TrainConfig) -> type[Likelihood]:
     """The class of the one likelihood in a config's loss."""
-    found: type[Likelihood] = registry.get("vae-term", _likelihood_name(config))
+    found: type[Likelihood] = registry.find("vae-term", _likelihood_name(config))
     return found
 
 

@@ -4,15 +4,20 @@ import csv
 import os
 import re
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from netlab.errors import UsageError, WorkFailed
 from netlab.files import write_rows
-from netlab.swap.swapper import Pictures
+
+Record = dict[str, str | None]
+"""What a swapped picture is: `source`, `true_label` (None of z from the prior), `asked_label`; of a
+morph `from_label`; with a judge `read`."""
 
 LIST = "pictures.csv"
 COLUMNS = ("file", "source", "true_label", "asked_label")
@@ -30,7 +35,7 @@ class PictureFolder:
     """
 
     def __init__(self, path: Path, *, overwrite: bool = False) -> None:
-        self.path, self.rows = path, list[dict[str, Any]]()
+        self.path, self.rows = path, list[dict[str, str]]()
         if not path.parent.is_dir():
             raise UsageError(f"{path}: the folder {path.parent} does not exist; make it first")
         if path.exists() and not path.is_dir():
@@ -40,9 +45,9 @@ class PictureFolder:
             raise UsageError(f"{path} is not empty: choose another folder or add --overwrite")
         if full and not (path / LIST).is_file():
             raise UsageError(f"{path} holds other files, but no {LIST}: choose another folder")
-        self.old = self._listed() if full else []
-        whole = path.resolve()  # a path such as . has no name
-        self.part = whole.with_name(f".{whole.name}.{os.getpid()}.part")
+        self.earlier = self._listed() if full else []
+        resolved = path.resolve()  # a path such as . has no name
+        self.part = resolved.with_name(f".{resolved.name}.{os.getpid()}.part")
 
     def __enter__(self) -> "PictureFolder":
         try:
@@ -51,14 +56,16 @@ class PictureFolder:
             raise self._failed(error) from error
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
         try:
             if kind is None:
                 self._finish()
         finally:
             shutil.rmtree(self.part, ignore_errors=True)
 
-    def add(self, pictures: Iterable[Pictures], records: Sequence[Mapping[str, Any]]) -> None:
+    def add(self, pictures: Iterable[NDArray[np.uint8]], records: Sequence[Record]) -> None:
         """Write pictures (H, W, C) in their own size, and note what each of them is.
 
         Raises:
@@ -72,8 +79,8 @@ class PictureFolder:
                 Image.fromarray(picture[..., 0] if gray else picture).save(self.part / name)
             except OSError as error:
                 raise self._failed(error) from error
-            known = {**record, "file": name, "true_label": record["true_label"] or ""}
-            self.rows.append({column: known[column] for column in COLUMNS})
+            row = {**record, "file": name}
+            self.rows.append({column: row[column] or "" for column in COLUMNS})
 
     def _finish(self) -> None:
         write_rows(self.part / LIST, self.rows)
@@ -84,7 +91,10 @@ class PictureFolder:
                 self.part.replace(self.path)
                 return
             if (self.path / LIST).is_file():
-                self._clear()
+                # The pictures that the list of an earlier call names are removed; nothing else.
+                (self.path / LIST).unlink()
+                for name in self.earlier:
+                    (self.path / name).unlink(missing_ok=True)
             for row in self.rows:
                 (self.part / row["file"]).replace(self.path / row["file"])
             (self.part / LIST).replace(self.path / LIST)
@@ -93,12 +103,6 @@ class PictureFolder:
 
     def _failed(self, error: OSError) -> WorkFailed:
         return WorkFailed(f"{self.path}: cannot be written ({error.strerror or error})")
-
-    def _clear(self) -> None:
-        """Remove the pictures that the list of an earlier call names; nothing else."""
-        (self.path / LIST).unlink()
-        for name in self.old:
-            (self.path / name).unlink(missing_ok=True)
 
     def _listed(self) -> list[str]:
         """The pictures that an earlier call wrote."""

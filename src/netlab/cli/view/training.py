@@ -1,8 +1,6 @@
 """How a training looks to a person: live on a terminal, one line an epoch in a pipe."""
 
 import math
-import os
-import sys
 import textwrap
 import time
 from collections import deque
@@ -14,7 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from netlab.cli.signals import StopSignal
-from netlab.cli.view.pace import Pace
+from netlab.cli.view.live import LiveView, Pace
+from netlab.cli.view.messages import stderr_console
 from netlab.cli.view.text import clean, duration
 from netlab.errors import counted
 from netlab.runs.folder import SCORES, RunDir
@@ -22,15 +21,12 @@ from netlab.runs.folder import SCORES, RunDir
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from netlab.cli.view.live import View
-
 _FIRST_GUESS = 8  # batches; the first are slower than the rest
 _LONG = 2 * 3600
-_BUFFER = 2**16  # bytes
 _REPEATED = 200  # lines, after the terminal's width has changed
 
 
-class TerminalReport:
+class TerminalView:
     """Writes to stderr, and every line to the run's log.
 
     Args:
@@ -53,17 +49,17 @@ class TerminalReport:
         self.console = console or stderr_console()
         self.log, self.preview, self.clock = log, preview, clock
         self.stop = stop or StopSignal()
-        self.said: list[str] = []
-        self.shown: deque[str] = deque(maxlen=_REPEATED)
+        self.unlogged: list[str] = []
+        self.on_screen: deque[str] = deque(maxlen=_REPEATED)
         self.facts: Mapping[str, Any] = {}
-        self.told_time = False
-        self.seen = 0
+        self.time_is_known = False
+        self.batches = 0
         self.pace = Pace(0, clock)
-        self.view: View | None = None
+        self.view: LiveView | None = None
         self.live: Live | None = None
         self.width = 0
 
-    def __enter__(self) -> "TerminalReport":
+    def __enter__(self) -> "TerminalView":
         return self
 
     def __exit__(self, *_: Any) -> None:
@@ -71,14 +67,14 @@ class TerminalReport:
 
     def message(self, text: str) -> None:
         """Say one line."""
-        self._say(text, text)
+        self._write(text, text)
 
     def log_to(self, log: Path) -> None:
         """Append what was said so far, and from now on all, to a file."""
         self.log = log
         with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.writelines(f"{line}\n" for line in self.said)
-        self.said = []
+            file.writelines(f"{line}\n" for line in self.unlogged)
+        self.unlogged = []
 
     def plan(self, facts: Mapping[str, Any]) -> None:
         """Say what will be done."""
@@ -100,20 +96,19 @@ class TerminalReport:
         if self.preview and self._no_preview:
             self.message(f"no preview: {self._no_preview}")
         if self._animated:
-            from netlab.cli.view.live import View
-
-            shown = self.preview and not self._no_preview
-            samples = RunDir(self.log.parent).samples if shown and self.log else None
-            self.view = View(self.console, facts, self.pace, lambda: self.stop.asked, samples)
+            samples = None
+            if self.preview and not self._no_preview and self.log is not None:
+                samples = RunDir(self.log.parent).samples
+            self.view = LiveView(self.console, facts, self.pace, lambda: self.stop.asked, samples)
             self._show()
 
     def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
         """Move the bars; after the first batches say how long it will take."""
-        self.seen += 1
+        self.batches += 1
         left = ((self.facts["epochs"] - epoch) * total - done) * self.facts["batch_size"] / rate
         self.pace.batch(epoch, done, total, left)
-        if not self.told_time and self.seen >= min(_FIRST_GUESS, total):
-            self.told_time = True
+        if not self.time_is_known and self.batches >= min(_FIRST_GUESS, total):
+            self.time_is_known = True
             hint = ""
             if left > _LONG:
                 hint = "; --preset quick, a smaller --width or --stem 2 are quicker"
@@ -138,7 +133,7 @@ class TerminalReport:
         whole = "  ".join([*parts, f"{row['images_per_second']:.0f} images/s", took])
         short = "  ".join([*parts, took])
         narrow = self.console.is_terminal and len(whole) > self.console.width
-        self._say(whole, short if narrow else whole)
+        self._write(whole, short if narrow else whole)
         if self.view is not None:
             self.view.add(row, best)
 
@@ -154,11 +149,11 @@ class TerminalReport:
             return "it needs a terminal with 256 colours or more"
         return "NO_COLOR is set" if self.console.no_color else ""
 
-    def _say(self, text: str, shown: str) -> None:
-        """Put `text` into the log, and `shown` on the screen."""
-        self.said.append(clean(text))
-        self.shown.append(clean(shown))
-        self._print(self.shown[-1])
+    def _write(self, text: str, short: str) -> None:
+        """Put `text` into the log, and `short` on the screen."""
+        self.unlogged.append(clean(text))
+        self.on_screen.append(clean(short))
+        self._print(self.on_screen[-1])
         if self.log is not None:
             self.log_to(self.log)
 
@@ -173,7 +168,7 @@ class TerminalReport:
         from rich.live import Live
 
         self.width = self.console.width
-        self.stop.shown = True
+        self.stop.view_is_up = True
         # Redirected, stdout would go to stderr while the view is up.
         self.live = Live(
             self.view,
@@ -188,40 +183,23 @@ class TerminalReport:
         if self.live is not None:
             self.live.stop()
             self.live = None
-        self.stop.shown = False
+        self.stop.view_is_up = False
 
     def _redraw(self) -> None:
         """Start afresh on a terminal of another width, which has broken the lines of the view."""
         self._hide()
         self.console.clear()
-        for text in self._on_screen():
+        for text in self._newest_lines():
             self._print(text)
         self._show()
 
-    def _on_screen(self) -> list[str]:
+    def _newest_lines(self) -> list[str]:
         """The newest lines, as many as there is room for; older ones stand above the screen."""
-        found: list[str] = []
+        lines: list[str] = []
         room = self.console.height
-        for text in reversed(self.shown):
+        for text in reversed(self.on_screen):
             room -= max(1, math.ceil(len(text) / self.console.width))
             if room < 0:
                 break
-            found.insert(0, text)
-        return found
-
-
-def note(text: str) -> None:
-    """Say one line on stderr."""
-    print(text, file=sys.stderr)
-
-
-def stderr_console() -> Console:
-    """The console that messages and progress go to."""
-    error = sys.stderr
-    if error is None or not error.isatty():
-        # FORCE_COLOR, which many set for their logs, would make rich take a pipe for a terminal.
-        return Console(stderr=True, highlight=False, force_terminal=False)
-    # With PYTHONUNBUFFERED, Python's own stderr loses the rest of a write that a signal cuts off.
-    how: dict[str, Any] = {"encoding": error.encoding, "errors": "backslashreplace"}
-    file = os.fdopen(error.fileno(), "w", _BUFFER, closefd=False, **how)
-    return Console(file=file, highlight=False)
+            lines.insert(0, text)
+        return lines
