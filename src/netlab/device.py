@@ -69,7 +69,7 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int = 0) -> 
     Raises:
         UsageError: an unknown device, one that is not there, or arithmetic it has not.
     """
-    count = threads or _available_cores()
+    count = threads or available_cores()
     torch.set_num_threads(count)
     chosen = _device(device)
     return Machine(chosen, _precision(precision, chosen), count)
@@ -139,7 +139,8 @@ def cpu_has_bf16() -> bool:
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
 
 
-def _available_cores() -> int:
+def available_cores() -> int:
+    """The cores that this process may use."""
     with contextlib.suppress(AttributeError):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

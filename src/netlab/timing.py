@@ -67,15 +67,15 @@ def measure(
     """Let machines do the same steps in turn, and say how many pictures a second each does.
 
     Two steps with a few pictures on the first machine tell how long the work will take. Measuring
-    may take `MOST_SHARE` of that, and `MOST_SECONDS` in any case: steps have as many pictures as
-    leave time for three on each machine, and where that is less than a few, nothing is measured.
-    The median of a machine's steps counts, without those that set it up. A machine that is
-    hopelessly slow, or runs out of memory, is not tried again.
+    may take `MOST_SHARE` of that, and at most `MOST_SECONDS`. There is to be time for three steps
+    on each machine: their pictures are made fewer for that, then the machines, and where not two of
+    them can be compared, nothing is measured. The median of a machine's steps counts, without
+    those that set it up. One that is hopelessly slow, or out of memory, is not tried again.
 
     Changes the number of CPU threads: call `resolve` afterwards.
 
     Args:
-        machines: see `machines_to_try`.
+        machines: see `machines_to_try`; the likeliest first.
         step: does the work for so many pictures on a machine.
         batch_size: the most pictures a step.
         images: pictures of the work as a whole.
@@ -96,23 +96,27 @@ def measure(
             if not out_of_memory(error):
                 raise
             return math.inf
-        return max(clock() - started, 1e-9) / count
+        return max(clock() - started, 1e-9) / count  # a clock may be coarse
 
     few = min(_FEW, batch_size)
     seconds(machines[0], few)  # sets up what the work needs in any case
     started = clock()
     each = seconds(machines[0], few)
     end = started + min(MOST_SECONDS, MOST_SHARE * each * images)
-    count = min(batch_size, int((end - clock()) / (3 * len(machines) * each)))
-    if count < few:
+    affordable = max(0, int((end - clock()) / (3 * each)))  # pictures, if each is seen thrice
+    machines = machines[: affordable // few]
+    if len(machines) < 2:
         return []
+    count = min(batch_size, affordable // len(machines))
 
     times: dict[Machine, list[float]] = {}
     left = []
     for machine in machines:
-        seconds(machine, few)
-        times[machine] = [seconds(machine, few)]
-        if clock() + 2 * count * times[machine][0] < end:
+        spent = seconds(machine, few)  # sets it up as well
+        if clock() + few * spent < end:
+            spent = seconds(machine, few)
+        times[machine] = [spent]
+        if clock() + 2 * count * spent < end:
             seconds(machine, count)  # other sizes are set up anew
             times[machine] = [seconds(machine, count)]
             left.append(machine)
