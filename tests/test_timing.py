@@ -9,10 +9,11 @@ import torch
 import yaml
 
 from netlab import device, timing
+from netlab.compare.training import train_methods
 from netlab.config import TrainConfig
 from netlab.device import Machine, resolve
 from netlab.errors import UsageError
-from netlab.runs.folder import RunDir
+from netlab.runs.folder import RunDir, create_run
 from netlab.timing import Pace, machines_to_try, measure, measured_line
 from netlab.training import prepare as preparing
 from netlab.training.fit import train
@@ -233,6 +234,21 @@ def test_a_run_that_goes_on_keeps_its_machine(tmp_path: Path, clock: Clock) -> N
     assert clock.steps == []
     config = yaml.safe_load(RunDir(tmp_path / "run").config.read_text())
     assert (config["precision"], config["threads"]) == ("fp32", 1)
+
+
+def test_methods_that_are_compared_share_what_the_first_has(tmp_path: Path) -> None:
+    configs = [tiny_config(precision="auto", threads=0, loss=loss) for loss in ("ce", "dice")]
+    configs.append(tiny_config(precision="auto", threads=2, loss="ce+dice"))
+    trained: list[tuple[str, int]] = []
+
+    def fake(config: TrainConfig, run: RunDir | None) -> RunDir:
+        trained.append((config.precision, config.threads))
+        measured = {"precision": "bf16", "threads": 7} if len(trained) == 1 else {}
+        text = TrainConfig(**{**config.to_dict(), **measured}).to_yaml()
+        return create_run(tmp_path, config.loss, text)
+
+    train_methods(configs, tmp_path, fake, note=lambda text: None)
+    assert trained == [("auto", 0), ("bf16", 7), ("bf16", 2)]
 
 
 def test_what_is_resolved_without_trying_is_what_is_there() -> None:

@@ -56,7 +56,7 @@ def train(
     """
     if resume:
         run = run if isinstance(run, RunDir) else RunDir(Path(run))
-        config = _on_the_machine_of(run, config)
+        config = on_the_machine_of(run, config)  # a new measurement might choose otherwise
     trainer, state = set_up(config, listener, stopped)
     if not isinstance(run, RunDir):
         run = create_run(Path(), "", trainer.config.to_yaml(), Path(run))
@@ -131,8 +131,8 @@ def _goes_on(config: TrainConfig, state: State) -> bool:
     return state.progress.epoch < config.epochs and not stale
 
 
-def _on_the_machine_of(run: RunDir, config: TrainConfig) -> TrainConfig:
-    """A config with what it leaves to `auto` as its run has it, so that equal bits are possible."""
+def on_the_machine_of(run: RunDir, config: TrainConfig) -> TrainConfig:
+    """A config with what it leaves to `auto` in device, precision and threads as a run has it."""
     left_open = [name for name in MACHINE_FIELDS if getattr(config, name) in AUTO]
     if left_open and run.config.is_file():
         with contextlib.suppress(ConfigError):  # a damaged one is written anew
