@@ -14,7 +14,7 @@ from torch import Tensor
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.report import Headline, Measure, Section, Shown
-from netlab.figures.labelled import as_rgb
+from netlab.figures.grid import as_rgb
 from netlab.metrics.bounds import (
     bits_per_dim,
     gaussian_log_density,
