@@ -28,7 +28,7 @@ ORDER = [
     {"layers", "optimizers", "schedules", "metrics"},
     {"contracts"},
     {"components", "settings"},
-    {"config"},
+    {"config", "timing"},
     {"registry", "files", "seeds", "device"},
     {"expressions"},
     {"errors", "__init__"},
