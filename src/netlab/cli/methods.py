@@ -8,7 +8,7 @@ from typing import Any
 from netlab.cli.signals import StopSignal
 from netlab.cli.training import NewRun, train_run
 from netlab.cli.view.messages import note
-from netlab.compare.methods import FOUR_METHODS, data_of, find_training, grid, method_names, span
+from netlab.compare.methods import FOUR_METHODS, find_training, grid, method_names, span
 from netlab.config import FREE_ON_RESUME, TrainConfig
 from netlab.errors import (
     Interrupted,
@@ -19,6 +19,7 @@ from netlab.errors import (
     out_of_memory,
 )
 from netlab.runs.folder import RunDir, find_run
+from netlab.runs.pictures import trained_on
 from netlab.runs.summary import RunSummary, no_weights, summarise
 from netlab.settings import Layer, choose_arch, merge, read_config_file, recipe, user_layers
 from netlab.weights.header import read_header
@@ -168,7 +169,7 @@ def _fault(config: TrainConfig, seen: dict[Any, str], summary: RunSummary) -> st
             read_tensors(run.best)
         except WeightsError as error:
             return str(error)
-    told = data_of(run)
+    told = trained_on(run)
     if told and told != _fingerprint(config, seen):
         return "trained on other pictures than are there now"
     # One that has saved nothing yet begins anew; built-in data sets are what they were.

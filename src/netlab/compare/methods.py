@@ -3,7 +3,6 @@
 Nothing here imports torch.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import product
@@ -11,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from netlab.config import AUTO, FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of
-from netlab.errors import UsageError, WeightsError
-from netlab.runs.folder import RunDir
+from netlab.errors import UsageError
 from netlab.runs.summary import RunSummary, list_runs
 from netlab.settings import Layer, flat, merge, read_settings
-from netlab.weights.header import read_header
 
 FOUR_METHODS: tuple[Mapping[str, Any], ...] = (
     {"encoder": "maxpool", "decoder": "transpose", "loss": "ce"},
@@ -95,9 +92,9 @@ def span(
 def same_training(wish: TrainConfig, run: TrainConfig) -> bool:
     """Whether a run's config is what a wish would train, wherever the data lie.
 
-    What the data are no config tells: see `data_of`. Device, precision and threads matter only
-    where the wish names them. Nor does it matter what was to be done about numbers that go wrong,
-    as long as the run would have stopped at them.
+    What the data are no config tells: see `netlab.runs.pictures.trained_on`. Device, precision and
+    threads matter only where the wish names them. Nor does it matter what was to be done about
+    numbers that go wrong, as long as the run would have stopped at them.
     """
     if run.on_nan not in ("stop", wish.on_nan):
         return False
@@ -131,14 +128,6 @@ def find_training(
     done = [summary for summary in found if summary.state == "done"]
     others = [summary for summary in found if summary.state != "done"]
     return next(filter(accept, [*reversed(done), *reversed(others)]), None)
-
-
-def data_of(run: RunDir) -> str:
-    """Fingerprint of the pictures that a run is trained on; empty if it does not tell."""
-    for state in (run.state, run.older_state):
-        with contextlib.suppress(WeightsError, KeyError, TypeError):
-            return str(read_header(state).about["progress"]["data"])
-    return ""
 
 
 def method_key(config: TrainConfig) -> TrainConfig:

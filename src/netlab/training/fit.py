@@ -12,6 +12,7 @@ from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import DataError, Interrupted, UsageError, counted
 from netlab.files import write_text
 from netlab.runs.folder import RunDir, create_run, remove_parts
+from netlab.runs.pictures import record_pictures
 from netlab.training.epoch import finish_epoch, save_samples
 from netlab.training.logs import logged
 from netlab.training.loop import NotFinite, Trainer, train_epoch
@@ -80,6 +81,7 @@ def fit(
         state.progress.command = command
         state.progress.data = fingerprint(trainer.train, trainer.val)
     write_text(run.config, trainer.config.to_yaml())
+    record_pictures(run, trainer.config, fingerprint(trainer.val))
     with logged(trainer.report, run, trainer.config, state) as report:
         trainer = replace(trainer, report=report)
         trainer.report.plan(_plan(trainer, state))
