@@ -108,7 +108,7 @@ def reader_s_folder(folder: Path, data: Path) -> Iterator[Path]:
         patch.delenv("NETLAB_DATA", raising=False)
         _add_plugin(folder / "site", patch)
         yield folder
-    registry._installed.cache_clear()
+    registry.installed.cache_clear()
 
 
 def write_data(folder: Path) -> Path:
@@ -133,7 +133,7 @@ def _add_plugin(site: Path, patch: pytest.MonkeyPatch) -> None:
     about.joinpath("entry_points.txt").write_text("\n".join(lines))
     patch.syspath_prepend(PLUGIN / "src")
     patch.syspath_prepend(site)
-    registry._installed.cache_clear()
+    registry.installed.cache_clear()
 
 
 def draw_folders(folder: Path, values: Sequence[int] = (0, 1)) -> None:

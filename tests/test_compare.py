@@ -19,6 +19,7 @@ from PIL import Image
 from netlab.cli.main import main
 from netlab.cli.view.comparison import comparison_lines
 from netlab.compare.comparison import COSTS, Comparison, Entry, Method, document, side_by_side
+from netlab.compare.files import comparison_page
 from netlab.compare.methods import (
     FOUR_METHODS,
     find_training,
@@ -28,7 +29,6 @@ from netlab.compare.methods import (
     same_training,
     span,
 )
-from netlab.compare.page import comparison_page
 from netlab.config import TrainConfig
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Measure
@@ -45,6 +45,7 @@ from netlab.settings import Layer, merge, read_config_file
 from netlab.tasks.data import data_request
 from netlab.tasks.segmentation.report import SegmentationReport
 from netlab.training import fit as engine_train
+from netlab.training import prepare as preparation
 from netlab.weights.file import read_tensors
 from tests._copies import drawn
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
@@ -787,14 +788,14 @@ def test_advice_of_a_method_that_failed_can_be_followed(
 def test_memory_that_runs_out_in_one_method_does_not_stop_the_others(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = engine_train.prepare
+    prepare = preparation.prepare
 
     def short_of_memory(config: TrainConfig, *args: Any) -> Any:
         if config.loss == "ce":
             raise RuntimeError("CUDA out of memory")
         return prepare(config, *args)
 
-    monkeypatch.setattr(engine_train, "prepare", short_of_memory)
+    monkeypatch.setattr(preparation, "prepare", short_of_memory)
     code, out, err = _compare("--grid", "loss=ce,dice", *FLAGS, "--json", capsys=capsys)
     assert code == 1, err
     assert json.loads(out)["failed"] == ["ce, seed 0: out of memory"]

@@ -426,7 +426,7 @@ class NeedsSkips(Ladder):
 
 def test_a_decoder_that_needs_skips_is_not_for_a_vae(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("needy", "tests.test_labelled_tasks:NeedsSkips", "netlab.decoder")
-    monkeypatch.setattr(registry, "_installed", lambda: EntryPoints([point]))
+    monkeypatch.setattr(registry, "installed", lambda: EntryPoints([point]))
     with pytest.raises(ConfigError, match=r"decoder 'needy' needs skips.*another --decoder"):
         train(tiny_labelled("vae", decoder="needy"), "nowhere")
 

@@ -320,7 +320,7 @@ def test_plugins_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None
         EntryPoint(name, f"{here}:{value}", "netlab.encoder")
         for name, value in (made | {"maxpool": "PluginEncoder"}).items()
     )
-    monkeypatch.setattr(registry, "_installed", lambda: points)
+    monkeypatch.setattr(registry, "installed", lambda: points)
     assert "good" in registry.names("encoder")
     assert registry.get("encoder", "good") is PluginEncoder
     assert registry.get("encoder", "maxpool") is not PluginEncoder, "our own names come first"

@@ -19,7 +19,7 @@ from PIL import Image
 
 from netlab.cli.main import main
 from netlab.compare.comparison import document, score_run, side_by_side
-from netlab.compare.page import comparison_page
+from netlab.compare.files import comparison_page
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Headline, Html, Section
 from netlab.figures.curves import Line, Panel, other_panels, training_panels

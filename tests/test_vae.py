@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,15 +17,18 @@ from torch.distributions import Bernoulli, Distribution, Laplace, Normal, kl_div
 from netlab import registry
 from netlab.config import TrainConfig
 from netlab.contracts.dataset import DataRequest
+from netlab.contracts.vae_term import Posterior, VaeStep
 from netlab.data.digits import Digits
 from netlab.errors import ConfigError
+from netlab.expressions import parse_sum
 from netlab.layers.blocks.conv import ConvBlock
 from netlab.layers.reader import frozen
-from netlab.models.vae import Posterior
-from netlab.settings import merge, recipe
-from netlab.tasks.vae.step import VaeStep, draw_wrong
+from netlab.settings import Layer, merge, recipe
+from netlab.tasks.vae.build import in_order
+from netlab.tasks.vae.step import draw_wrong, vae_step
 from netlab.tasks.vae.task import ConditionalVae
-from netlab.training.prepare import build_model
+from netlab.training.loop import train_epoch
+from netlab.training.prepare import build_model, prepare, settle
 from netlab.vae_terms.kl import kl_nats
 from tests.conftest import tiny_labelled
 
@@ -65,14 +68,35 @@ def term_of(name: str, channels: int = 1, **more: Any) -> Any:
     return registry.get("vae-term", name)(**built, **SMALL_HELPERS.get(name, {}) | more)
 
 
-def step_of(likelihood: str = "bce", channels: int = 1, count: int = 6) -> VaeStep:
-    """A pass of an untrained network over random pictures."""
-    network = build_model(config_of(loss=f"{likelihood}+kl"), KINDS, channels).train()
+def network_of(likelihood: str = "bce", channels: int = 1) -> Any:
+    """An untrained network in training mode."""
+    return build_model(config_of(loss=f"{likelihood}+kl"), KINDS, channels).train()
+
+
+def step_of(
+    *terms: Any,
+    network: Any = None,
+    likelihood: str = "bce",
+    channels: int = 1,
+    count: int = 6,
+    done: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> VaeStep:
+    """A pass over random pictures, with what some terms need; of an untrained network, if none."""
     images = torch.rand(count, channels, SIZE, SIZE, generator=seeded(1))
     labels = torch.arange(count) % KINDS
-    wrong = (labels + 1) % KINDS
-    return VaeStep(
-        network, term_of(likelihood, channels), images, labels, wrong, KINDS, 1.0, seeded(2)
+    network = network or network_of(likelihood, channels)
+    return vae_step(
+        network,
+        term_of(likelihood, channels),
+        terms,
+        images,
+        labels,
+        KINDS,
+        learning=network.training,
+        wrong=(labels + 1) % KINDS,
+        done=done,
+        generator=generator or seeded(2),
     )
 
 
@@ -85,7 +109,7 @@ def remind(term: Any, channels: int = 1) -> None:
     """Let a term that remembers batches see a few."""
     if hasattr(term, "helper_loss"):
         for _ in range(3):
-            term.helper_loss(step_of(channels=channels))
+            term.helper_loss(step_of(term, channels=channels))
 
 
 def touched(module: nn.Module) -> set[str]:
@@ -146,14 +170,14 @@ def test_a_residual_block_begins_as_what_it_adds_to() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_term_is_one_number_that_the_vae_learns_from(name: str, channels: int) -> None:
     likelihood = name if name in LIKELIHOODS else "bce"
-    step, term = step_of(likelihood, channels), term_of(name, channels).train()
+    network, term = network_of(likelihood, channels), term_of(name, channels).train()
     remind(term, channels)
-    value = term(step)
+    value = term(step_of(term, network=network, likelihood=likelihood, channels=channels))
     assert value.shape == ()
     assert value.isfinite()
-    assert isinstance(term.adversarial, bool)
+    assert all(isinstance(x, bool) for x in (term.adversarial, term.swaps, term.reencodes))
     value.backward()
-    assert touched(step.network)
+    assert touched(network)
     assert not touched(term), "the term teaches the VAE alone"
 
 
@@ -276,47 +300,145 @@ def test_log_variances_stay_finite_whatever_the_picture() -> None:
     assert posterior.log_var.abs().max() <= 12
 
 
-def test_a_step_encodes_and_decodes_once_for_all_terms() -> None:
-    step, calls = step_of(), []
+@pytest.mark.parametrize(
+    ("names", "training", "expected"),
+    [
+        (["bce", "kl", "adversary"], True, ["encode", "decode"]),
+        (["bce", "kl", "adversary"], False, ["encode", "decode"]),
+        # under the true label and a wrong one: together in training, for the sake of batch norm
+        (["bce", "kl", "adversary", "swap-class"], True, ["encode", "decode"]),
+        (["bce", "kl", "adversary", "swap-class"], False, ["encode", "decode", "decode"]),
+        (["cycle", "bce", "kl"], True, ["encode", "decode", "encode"]),
+    ],
+)
+def test_a_pass_does_once_what_its_terms_need(
+    names: list[str], training: bool, expected: list[str]
+) -> None:
+    network, calls = network_of().train(training), []
     for name in ("encode", "decode"):
-        call = getattr(step.network, name)
+        call = getattr(network, name)
 
         def counted(*args: Any, call: Any = call, name: str = name) -> Any:
             calls.append(name)
             return call(*args)
 
-        setattr(step.network, name, counted)
-    terms = [term_of(name) for name in ("bce", "kl", "adversary", "swap-class")]
+        setattr(network, name, counted)
+    terms = [term_of(name) for name in names]
+    step = step_of(*terms, network=network)
+    assert calls == expected
+    assert (step.swapped is None) == (not any(term.swaps for term in terms))
+    assert (step.swapped_posterior is None) == (not any(term.reencodes for term in terms))
     for term in terms:
         term(step)
-    assert sorted(calls) == ["decode", "decode", "encode"]  # under the true label, and a wrong one
-    calls.clear()
-    together = replace(step, swaps=True)
+        if training and hasattr(term, "helper_loss"):
+            term.helper_loss(step)
+    assert calls == expected, "terms never run the network"
+    assert network.training == training
+
+
+@pytest.mark.parametrize("name", TERMS)
+def test_what_a_term_says_it_needs_is_enough(name: str) -> None:
+    likelihood, term = name if name in LIKELIHOODS else "bce", term_of(name)
+    assert term.swaps or not term.reencodes
+    for mode in (True, False):
+        network = network_of(likelihood).train(mode)
+        assert term(step_of(term, network=network, likelihood=likelihood)).isfinite()
+
+
+def test_nothing_random_happens_outside_the_pass() -> None:
+    terms = [term_of("swap-class", realism=0.5, robust=0.3)]
+    terms += [term_of(name) for name in TERMS if name not in (*LIKELIHOODS, "swap-class")]
+    step = step_of(*terms)
+    before = torch.get_rng_state()
     for term in terms:
-        term(together)
-    assert sorted(calls) == ["decode", "encode"]
+        term(step)
+        if hasattr(term, "helper_loss"):
+            term.helper_loss(step)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+ORDERS = ["+".join(order) for order in permutations(["bce", "kl", "cycle", "swap-class"])]
+MANY = ["adversary", "bce", "cycle", "dependence", "kl", "swap-class"]
+
+
+def trained_two_steps(loss: str) -> tuple[dict[str, Tensor], list[str]]:
+    """All weights and statistics after two steps, and what was logged, by a loss's typed order."""
+    arguments = {name: SMALL_HELPERS[name] for name in SMALL_HELPERS if name in loss}
+    config = config_of(
+        loss=loss, dataset="digits", limit=48, batch_size=16, parts={"loss": arguments}
+    )
+    config, machine = settle(config)
+    trainer, state = prepare(config, machine)
+    asked = iter([False])
+    train_epoch(replace(trainer, stopped=lambda: next(asked, True)), state)
+    assert state.progress.step == 2
+    evaluation = trainer.task.evaluation()
+    batch = trainer.task.eval_batch(trainer.val, np.arange(8), trainer.place)
+    with torch.inference_mode():
+        evaluation.update(state.best_network.eval(), batch)
+    numbers = {name: torch.tensor(value) for name, value in evaluation.row().items()}
+    tensors = {
+        k: v for module in (state.network, state.helpers) for k, v in module.state_dict().items()
+    }
+    sums = {name: torch.tensor(value) for name, value in state.progress.sums.items()}
+    return tensors | numbers | sums, [*state.progress.sums, *evaluation.row()]
+
+
+def assert_equal_bits(found: dict[str, Tensor], expected: dict[str, Tensor]) -> None:
+    assert found.keys() == expected.keys()
+    assert [name for name in found if not torch.equal(found[name], expected[name])] == []
+
+
+@pytest.fixture(scope="module")
+def two_steps() -> dict[str, Tensor]:
+    return trained_two_steps("bce+kl+swap-class+cycle")[0]
+
+
+@pytest.mark.parametrize("loss", ORDERS)
+def test_the_order_of_terms_changes_nothing(loss: str, two_steps: dict[str, Tensor]) -> None:
+    """To the last bit: terms are built, learn and are added in an order of their own."""
+    found, logged = trained_two_steps(loss)
+    assert_equal_bits(found, two_steps)
+    assert [name for name in logged if name in loss.split("+")] == loss.split("+")
+
+
+def test_the_order_of_many_terms_with_helpers_changes_nothing() -> None:
+    expected = trained_two_steps("+".join(MANY))[0]
+    for order in (MANY[::-1], MANY[2:] + MANY[:2]):
+        assert_equal_bits(trained_two_steps("+".join(order))[0], expected)
+
+
+def test_the_own_order_of_terms_is_that_of_all_recipes() -> None:
+    """What the recipes train is what they have always trained."""
+    for preset, dataset in [("default", "mnist"), ("default", "cifar10"), ("lesson", "mnist")]:
+        config = merge({}, recipe("vae", [Layer("flags", {"dataset": dataset})], preset))
+        names = [term.name for term in parse_sum(config.loss)]
+        assert in_order(names) == names
+        assert in_order(names[::-1]) == names
 
 
 def test_batch_norm_is_in_use_what_it_was_in_training() -> None:
     """Its running statistics describe both kinds of pictures, and the encoder real ones alone."""
-    step = replace(step_of(count=64), swaps=True)
-    network = step.network
+    network = network_of()
     for norm in (m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)):
         norm.momentum = 1.0
     with torch.no_grad():
-        trained, _ = step.output, step.swapped
-        mean, again = step.posterior.mean, step.swapped_posterior.mean
+        step = step_of(term_of("cycle"), network=network, count=64)
+        assert step.swapped is not None
+        assert step.swapped_posterior is not None
         assert network.training
         network.eval()
         used = [network.decode(step.z, w) for w in (step.true_weights, step.wrong_weights)]
         # the running variance is unbiased, that of the batch is not
         close = {"rtol": 0.05, "atol": 0.02}
-        torch.testing.assert_close(used[0], trained, **close)
-        torch.testing.assert_close(step.likelihood.picture(used[1]), step.swapped, **close)
+        torch.testing.assert_close(used[0], step.output, **close)
+        torch.testing.assert_close(term_of("bce").picture(used[1]), step.swapped, **close)
         torch.testing.assert_close(
-            network.encode(step.images, step.true_weights).mean, mean, **close
+            network.encode(step.images, step.true_weights).mean, step.posterior.mean, **close
         )
-        torch.testing.assert_close(network.encode(step.swapped, step.wrong_weights).mean, again)
+        torch.testing.assert_close(
+            network.encode(step.swapped, step.wrong_weights).mean, step.swapped_posterior.mean
+        )
 
 
 @given(st.integers(2, 12), st.integers(0, 1000))
@@ -458,8 +580,8 @@ def test_the_adversary_is_the_distance_from_a_uniform_guess() -> None:
     uniform = torch.distributions.Categorical(torch.ones(KINDS))
     read = torch.distributions.Categorical(torch.tensor([0.6, 0.1, 0.1, 0.1, 0.1]))
     assert number(term(step)) == pytest.approx(float(kl_divergence(uniform, read)), rel=1e-5)
-    whole, step.done = number(term(step)), 0.02
-    assert number(term(step)) == pytest.approx(0.4 * whole)  # it rises over the first twentieth
+    whole, early = number(term(step)), replace(step, done=0.02)
+    assert number(term(early)) == pytest.approx(0.4 * whole)  # it rises over the first twentieth
     expected = -sum(math.log([0.6, 0.1][min(k, 1)]) for k in step.labels.tolist()) / 6
     assert number(term.helper_loss(step)) == pytest.approx(expected, rel=1e-5)
 
@@ -473,24 +595,25 @@ def test_the_adversary_is_the_distance_from_a_uniform_guess() -> None:
     ],
 )
 def test_helpers_and_the_vae_learn_apart(name: str, more: dict[str, float]) -> None:
-    step, term = step_of(), term_of(name, **more).train()
+    network, term = network_of(), term_of(name, **more).train()
     remind(term)
-    term(step).backward()
-    assert touched(step.network)
+    term(step_of(term, network=network)).backward()
+    assert touched(network)
     assert not touched(term)
-    step = step_of()
-    loss = term.helper_loss(step)
+    network = network_of()
+    loss = term.helper_loss(step_of(term, network=network))
     weights = {n for n, p in term.named_parameters() if p.dim() > 1}
     assert loss.requires_grad == bool(weights)
     if weights:
         loss.backward()
-    assert not touched(step.network)
+    assert not touched(network)
     assert touched(term) >= weights
 
 
 @pytest.mark.parametrize("name", HELPED)
 def test_what_a_term_reads_leaves_its_helper_as_it_was(name: str) -> None:
-    step, term = step_of(), term_of(name).train()
+    term = term_of(name).train()
+    step = step_of(term)
     before = {k: v.clone() for k, v in term.state_dict().items()}
     term(step)
     assert all(torch.equal(v, before[k]) for k, v in term.state_dict().items())
@@ -519,8 +642,8 @@ def test_frozen_gives_back_what_it_took_even_after_an_error() -> None:
     assert [p.requires_grad for p in module.parameters()] == [True, False, True, True]
 
 
-def gradient(step: VaeStep) -> Tensor:
-    grads = [p.grad.flatten() for p in step.network.parameters() if p.grad is not None]
+def gradient(network: nn.Module) -> Tensor:
+    grads = [p.grad.flatten() for p in network.parameters() if p.grad is not None]
     return torch.cat(grads)
 
 
@@ -531,25 +654,28 @@ def test_a_helper_that_learns_in_the_same_step_changes_no_gradient_of_the_vae() 
     config = config_of(loss=loss, parts={"loss": arguments})
     images = torch.rand(6, 1, SIZE, SIZE, generator=seeded(1))
     labels = torch.arange(6) % KINDS
-    found = []
-    for beside in (False, True):
+    gradients = []
+    for together in (False, True):
         torch.manual_seed(0)
         task = ConditionalVae(config, CLASSES, channels=1)
-        step = task.step(build_model(config, KINDS, 1), (images, labels), 1.0, seeded(3))
+        network: Any = build_model(config, KINDS, 1).train()
         task.criterion.train()
-        if not beside:  # the helpers have seen the batch as well, a moment before
-            task.criterion.helper_losses(step)
+        torch.manual_seed(3)
+        if together:
+            loss_ = task.loss(network, (images, labels), 1.0)
+        else:  # the helpers have seen the batch as well, a moment before
+            terms = task.terms.values()
+            step = vae_step(network, task.likelihood, terms, images, labels, KINDS, learning=True)
+            task.helper_losses(step)
             loss_ = task.criterion(step)
-        else:
-            task.step = lambda *_, step=step: step  # type: ignore[method-assign]
-            loss_ = task.loss(step.network, (images, labels), 1.0)
         loss_.total.backward()
-        found.append(gradient(step))
-    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6)
+        gradients.append(gradient(network))
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-5, atol=1e-6)
 
 
 def test_swap_class_is_the_cross_entropy_of_the_asked_label() -> None:
-    step, term = step_of(), term_of("swap-class", disturb=0.0)
+    term = term_of("swap-class", disturb=0.0)
+    step = step_of(term)
     nn.init.zeros_(term.reader.head.weight)
     with torch.no_grad():
         term.reader.head.bias.copy_(torch.tensor([0.6, 0.1, 0.1, 0.1, 0.1]).log())
@@ -559,8 +685,10 @@ def test_swap_class_is_the_cross_entropy_of_the_asked_label() -> None:
 
 
 def test_a_robust_reader_learns_on_pictures_that_it_reads_worse() -> None:
-    step, term = step_of(), term_of("swap-class", disturb=0.0, robust=0.5)
-    attacked = term._attacked(step.images, step)
+    term = term_of("swap-class", disturb=0.0, robust=0.5)
+    step = step_of(term)
+    attacked = step.views[term].real
+    assert attacked is not None
     moved = (attacked - step.images).flatten(1).norm(dim=1)
     assert (moved <= 0.5 + 1e-5).all()
     assert moved.unique().numel() == len(moved)  # each by a length of its own
@@ -571,13 +699,29 @@ def test_a_robust_reader_learns_on_pictures_that_it_reads_worse() -> None:
     assert number(read[1]) > number(read[0])
     assert all(p.grad is None for p in term.parameters())
     before = {name: tensor.clone() for name, tensor in term.state_dict().items()}
-    step.generator.manual_seed(0)
-    found = term.train().helper_loss(step)
+    loss = term.train().helper_loss(step)
     term.load_state_dict(before)
-    step.generator.manual_seed(0)
-    seen = term._attacked(term._seen(step.images, step), step)
+    seen = term.view_real(step.images, step.labels, seeded(2))
     expected = nn.functional.cross_entropy(term.reader(seen), step.labels)
-    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_reader_sees_all_pictures_disturbed_and_its_own_without_gradient() -> None:
+    term = term_of("swap-class", disturb=0.9, realism=0.5)
+    step = step_of(term)
+    views = step.views[term]
+    assert views.real is not None
+    assert views.fake is not None
+    assert step.swapped is not None
+    for view, pictures in ((views.real, step.images), (views.fake, step.swapped)):
+        assert view.shape == pictures.shape
+        assert not view.requires_grad
+        assert not torch.equal(view, pictures)
+    assert views.swapped.requires_grad
+    assert not torch.equal(views.swapped, views.fake), "each is drawn anew"
+    assert step_of(term_of("swap-class")).views.popitem()[1].fake is None
+    in_use = step_of(term, network=network_of().eval()).views[term]
+    assert in_use.real is in_use.fake is None, "nothing learns"
 
 
 def softplus(x: float) -> float:
@@ -587,7 +731,8 @@ def softplus(x: float) -> float:
 def test_realism_is_one_logit_more_which_no_label_is_read_from() -> None:
     """It says real by 2 of all pictures: the VAE is content, the reader is half wrong."""
     odds = [0.6, 0.1, 0.1, 0.1, 0.1]
-    step, terms = step_of(), [term_of("swap-class", disturb=0.0, realism=r) for r in (0.0, 0.5)]
+    terms = [term_of("swap-class", disturb=0.0, realism=r) for r in (0.0, 0.5)]
+    step = step_of(*terms)
     for term in terms:
         nn.init.zeros_(term.reader.head.weight)
         with torch.no_grad():
@@ -666,10 +811,12 @@ def test_cycle_is_half_the_square_of_what_the_way_back_misses(count: int) -> Non
     """In units of the spread of each number of z over the batch; of 1 for a picture alone."""
     images = 0.2 + 0.6 * torch.rand(count, 1, 2, 2, generator=seeded())
     labels, wrong = torch.zeros(count, dtype=torch.int64), 1 + torch.arange(count) % 2
-    values = [
-        float(term_of("cycle")(VaeStep(Echo(off), term_of("bce"), images, labels, wrong, 3)))
-        for off in (0.0, 0.5)
-    ]
+    term, values = term_of("cycle"), []
+    for off in (0.0, 0.5):
+        step = vae_step(
+            Echo(off), term_of("bce"), [term], images, labels, 3, learning=True, wrong=wrong
+        )
+        values.append(float(term(step)))
     variance = np.var(images.flatten(1).numpy(), axis=0, ddof=1) if count > 1 else np.ones(4)
     missed = (0.5 * wrong.numpy()) ** 2
     assert values[0] == pytest.approx(0, abs=1e-6)
@@ -681,7 +828,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(loss: str) -> None:
     config = config_of(loss=loss, parts={"loss": {"swap-class": SMALL_HELPERS["swap-class"]}})
     config = config if "swap" in loss else config_of(loss=loss)
     task = ConditionalVae(config, CLASSES, channels=1)
-    step = step_of(loss.split("+")[0])
+    step = step_of(*task.terms.values(), likelihood=loss.split("+")[0])
     found = task.criterion(step)
     weights = {n.split("*")[-1]: float(n.split("*")[0]) if "*" in n else 1 for n in loss.split("+")}
     assert found.parts.keys() == weights.keys()

@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 import netlab
 from netlab.contracts.dataset import DataRequest, LabelledSet, Split
+from netlab.contracts.vae_term import Posterior
 from netlab.data import digits
 from netlab.device import resolve
 from netlab.errors import UsageError, WeightsError
 from netlab.layers.disturb import TESTS
 from netlab.metrics.distance import rms
-from netlab.models.vae import Posterior
 from netlab.scoring.judge import load_judge
 from netlab.scoring.score import score
 from netlab.tasks.load import load_weights
@@ -27,7 +27,7 @@ from netlab.tasks.pixels import to_unit
 from netlab.tasks.vae import report as _vae_report
 from netlab.tasks.vae.judge import Judge
 from netlab.tasks.vae.report import VaeReport
-from netlab.tasks.vae.swap_scores import SwapScores
+from netlab.tasks.vae.scores import SwapScores
 from netlab.tasks.vae.task import ConditionalVae
 from netlab.training.fit import train
 from netlab.weights.file import save_weights
@@ -253,7 +253,7 @@ def test_baselines_are_pictures_of_the_scored_part(judge: Judge) -> None:
         assert all(torch.equal(looked.disturbed[k], again.disturbed[k]) for k in TESTS)
         return {}
 
-    scores._scores = spy  # type: ignore[method-assign]
+    scores.swaps = spy  # type: ignore[method-assign]
     scores.returned_input()
     scores.another_real()
     assert (seen[0] == data.images).all()
@@ -268,13 +268,13 @@ def test_a_small_sample_need_not_hold_every_class(judge: Judge) -> None:
     train = part("train", limit=2)
     asked = torch.tensor([1, 2, 3, 4])
     scores = SwapScores(data, train, asked, judge)
-    result = scores.swaps(data.images)
+    result = scores.swaps(data.images, scores.see(data.images))
     distance = rms(data.images[:1], train.images[1:])[0]
     assert result["distance"]["nearest_real"] == pytest.approx(distance), "of the one that is there"
     assert result["realism"] == {"swapped": None, "real_floor": None, "count": 0}
     assert scores.another_real()["swap_accuracy"] == pytest.approx(0.75, abs=0.26)
     nowhere = SwapScores(data, train, torch.tensor([4, 5, 6, 7]), judge)
-    assert nowhere.swaps(data.images)["distance"]["nearest_real"] is None
+    assert nowhere.swaps(data.images, None)["distance"]["nearest_real"] is None
 
 
 def test_disturbed_swaps_are_read_as_the_disturbed_pictures_are(

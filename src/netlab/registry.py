@@ -199,15 +199,37 @@ def find(kind: str, name: str) -> Any:
     point = _plugins(kind)[name]
     try:
         component = point.load()
-    except Exception as error:
-        raise UnknownComponent(
-            f"{kind} '{name}' ({point.value}) cannot be imported: {error}"
-        ) from error
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UnknownComponent(f"{_label(point)} cannot be imported: {reason}") from error
     if not _is_component(component, kind):
         raise UnknownComponent(
-            f"'{point.value}' is no {kind}: decorate it with @register({kind!r})"
+            f"{_label(point)} is no {kind}: decorate {point.value} with @register({kind!r})"
         )
     return component
+
+
+def foreign(module: str, qualname: str = "") -> str | None:
+    """The component of another package that some code belongs to: `encoder 'x' of package y`.
+
+    Args:
+        module: where the code stands.
+        qualname: of the function or class; tells apart the components of one module.
+
+    Returns:
+        Its label; the package alone where that has several and this is a part of none of them in
+        particular. None for netlab itself and for packages that add nothing to it.
+    """
+    top = module.partition(".")[0]
+    points = [point for point in installed() if point.module.partition(".")[0] == top]
+    if not points or top == "netlab":
+        return None
+    same = [point for point in points if point.module == module]
+    exact = [p for p in same if p.attr and f"{qualname}.".startswith(f"{p.attr}.")]
+    for choice in (exact, same, points):
+        if len(choice) == 1:
+            return _label(choice[0])
+    return _package(points[0])
 
 
 def stated(kind: str, name: str, attribute: str) -> Any:
@@ -277,17 +299,27 @@ def _own(kind: str) -> dict[str, Path]:
     return found
 
 
+def _label(point: EntryPoint) -> str:
+    kind = point.group.removeprefix("netlab.")
+    return f"{kind} '{point.name}' of {_package(point)}"
+
+
+def _package(point: EntryPoint) -> str:
+    name = point.dist.name if point.dist else point.module.partition(".")[0]
+    return f"package {name}"
+
+
 def _module_of(path: Path) -> str:
     return ".".join(["netlab", *path.relative_to(_PACKAGE).with_suffix("").parts])
 
 
 def _plugins(kind: str) -> dict[str, EntryPoint]:
     _check_kind(kind)
-    return {point.name: point for point in _installed().select(group=f"netlab.{kind}")}
+    return {point.name: point for point in installed().select(group=f"netlab.{kind}")}
 
 
 @functools.cache
-def _installed() -> EntryPoints:
+def installed() -> EntryPoints:
     """Those of all installed packages; reading them takes milliseconds, so once a process."""
     groups = [f"netlab.{kind}" for kind in FOLDERS]
     found = entry_points()

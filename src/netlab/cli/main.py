@@ -21,7 +21,8 @@ from netlab.cli.runs import app as runs
 from netlab.cli.streams import drop_output, flush_streams, prepare_streams
 from netlab.cli.swap_label import swap_label
 from netlab.cli.train import train
-from netlab.errors import ExitCode, NetlabError, out_of_memory
+from netlab.components import fault_of
+from netlab.errors import ComponentFault, ExitCode, NetlabError, out_of_memory
 
 _STOPPED = "stopped"
 
@@ -103,7 +104,8 @@ def explain(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, NetlabError):
-        return _say(str(error), error.exit_code)
+        hint = "; --debug shows where" if isinstance(error, ComponentFault) else ""
+        return _say(f"{error}{hint}", error.exit_code)
     # Typer's own errors of usage: its classes are private, this method is their contract.
     words = getattr(error, "format_message", None)
     if words is not None:
@@ -116,6 +118,8 @@ def explain(error: Exception, *, debug: bool) -> int:
             "or --auto-batch",
             ExitCode.FAILED,
         )
+    if fault := fault_of(error):
+        return _say(f"{fault}; --debug shows where", fault.exit_code)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return _say(f"{where}{error.strerror or error}", ExitCode.FAILED)

@@ -4,6 +4,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from netlab.contracts.vae_term import VaeStep
+
 
 class Likelihood(nn.Module):
     """A density of pictures, given the decoder's output; as a loss, -log p(x | z, y) in nats.
@@ -14,6 +16,7 @@ class Likelihood(nn.Module):
 
     adversarial: ClassVar[bool] = False
     swaps: ClassVar[bool] = False
+    reencodes: ClassVar[bool] = False
     numbers: ClassVar[int] = 1
     """Numbers that the decoder gives for each pixel and channel."""
     levels: ClassVar[bool] = False
@@ -30,6 +33,6 @@ class Likelihood(nn.Module):
         """-log p(x | z, y) of each picture: (B, C * numbers, S, S) and (B, C, S, S) to (B,)."""
         raise NotImplementedError
 
-    def forward(self, step: Any) -> Tensor:
-        """A `VaeStep` to a scalar."""
+    def forward(self, step: VaeStep) -> Tensor:
+        """See `contracts.vae_term.VaeTerm`."""
         return self.nats(step.output, step.images).mean()

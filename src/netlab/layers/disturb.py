@@ -38,15 +38,15 @@ def add_noise(images: Tensor, sigma: Tensor | float, generator: torch.Generator)
 def jpeg(images: Tensor, quality: NDArray[np.int64] | int) -> Tensor:
     """Compress and decompress pictures (B, C, H, W) in [0, 1], C 1 or 3; no gradient."""
     pixels = (images.detach() * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 1).cpu().numpy()
-    found = np.empty_like(pixels)
+    compressed = np.empty_like(pixels)
     for index, level in enumerate(np.broadcast_to(quality, len(pixels))):
         buffer = io.BytesIO()
         picture = Image.fromarray(
             pixels[index].squeeze(-1) if images.shape[1] == 1 else pixels[index]
         )
         picture.save(buffer, "JPEG", quality=int(level))
-        found[index] = np.asarray(Image.open(buffer)).reshape(pixels[index].shape)
-    return torch.from_numpy(found).permute(0, 3, 1, 2).to(images) / 255
+        compressed[index] = np.asarray(Image.open(buffer)).reshape(pixels[index].shape)
+    return torch.from_numpy(compressed).permute(0, 3, 1, 2).to(images) / 255
 
 
 def _noise_8(images: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ def disturb(
         images: (B, C, H, W) in [0, 1].
         share: 0 to 1.
         seed, epoch: of the run.
-        indices: (B,) place of each picture in the data set.
+        indices: (B,) index of each picture in the data set.
     """
     drawn = uniforms(derive(seed, _KIND_SEED), epoch, indices, 2)
     kind, strength = drawn[:, 0] * 3 / share if share else np.full(len(drawn), 3.0), drawn[:, 1]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 
@@ -35,25 +36,34 @@ class Reader(nn.Module):
         return logits.float()
 
 
+class Trainable(Protocol):
+    """What has a training and an evaluation mode, as every `nn.Module` has."""
+
+    training: bool
+
+    def train(self, mode: bool = True) -> Any:
+        """Set the mode."""
+
+
 @contextmanager
-def in_use(module: nn.Module) -> Iterator[None]:
+def in_use(module: Trainable) -> Iterator[None]:
     """Within it a module is in evaluation mode; afterwards as it was."""
-    trained = module.training
-    module.eval()
+    was_training = module.training
+    module.train(False)
     try:
         yield
     finally:
-        module.train(trained)
+        module.train(was_training)
 
 
 @contextmanager
 def frozen(module: nn.Module) -> Iterator[None]:
     """Within it a module is in evaluation mode, and no gradient reaches its weights."""
-    wanted = [p.requires_grad for p in module.parameters()]
+    learning = [p.requires_grad for p in module.parameters()]
     module.requires_grad_(False)
     try:
         with in_use(module):
             yield
     finally:
-        for parameter, grad in zip(module.parameters(), wanted, strict=True):
+        for parameter, grad in zip(module.parameters(), learning, strict=True):
             parameter.requires_grad_(grad)

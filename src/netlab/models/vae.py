@@ -1,7 +1,7 @@
 """Conditional VAE: a picture and its label to a latent, and back (Kingma and Welling 2014)."""
 
 import math
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,24 +11,11 @@ from netlab.contracts.bottleneck import Bottleneck
 from netlab.contracts.conditioning import Conditioning
 from netlab.contracts.decoder import Decoder
 from netlab.contracts.encoder import Encoder
+from netlab.contracts.vae_term import Posterior
 from netlab.errors import ConfigError
 from netlab.registry import register
 
 _LEAST, _MOST = 1e-3, 20.0  # standard deviations; wider is never useful, exp must stay finite
-
-
-class Posterior(NamedTuple):
-    """A diagonal Gaussian over the latent, a row a picture."""
-
-    mean: Tensor
-    """(B, D)."""
-    log_var: Tensor
-    """(B, D)."""
-
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Draw z (B, D); the noise is drawn on the CPU, the same for every device."""
-        noise = torch.randn(self.mean.shape, generator=generator).to(self.mean)
-        return self.mean + noise * (0.5 * self.log_var).exp()
 
 
 @register("architecture")
@@ -105,8 +92,8 @@ class ConditionalVAE(nn.Module):
 
     def decode(self, z: Tensor, labels: Tensor) -> Tensor:
         """Latents (B, D) and labels (B, K) to the likelihood's parameters (B, out, S, S)."""
-        beside = torch.cat([z, self.conditioning.vector(labels)], dim=1)
-        x = self.from_latent(beside).view(-1, *self.coarsest).permute(0, 3, 1, 2)
+        code = torch.cat([z, self.conditioning.vector(labels)], dim=1)
+        x = self.from_latent(code).view(-1, *self.coarsest).permute(0, 3, 1, 2)
         x = self.head(self.decoder(x, (), *self.conditioning.condition(labels)))
         if self.stem > 1:
             x = F.pixel_shuffle(x, self.stem)

@@ -1,13 +1,14 @@
 """Parts that several tasks build from a config."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
 from netlab import registry
-from netlab.components import component, find_component
+from netlab.components import component, fault_of, find_component
 from netlab.config import TrainConfig, flag_of
 from netlab.contracts.block import Block
 from netlab.contracts.bottleneck import Bottleneck
@@ -37,8 +38,16 @@ def build_encoder(
     return encoder, bottleneck
 
 
-def build_terms(config: TrainConfig, task: str, **built: Any) -> dict[str, Any]:
+def build_terms(
+    config: TrainConfig,
+    task: str,
+    *,
+    order: Callable[[list[str]], list[str]] = list,
+    **built: Any,
+) -> dict[str, Any]:
     """The terms of a config's loss by name, each built with `built` and its own arguments.
+
+    They are built in the order into which `order` brings their names; by default as typed.
 
     Terms of a VAE are of the kind `vae-term`; those of all other tasks of the kind `loss`.
 
@@ -56,7 +65,7 @@ def build_terms(config: TrainConfig, task: str, **built: Any) -> dict[str, Any]:
         tasks = registry.get("loss", name).tasks if name in registry.names("loss") else ("vae",)
         if task not in tasks:
             raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
-    return {name: find_component(config, kind, name)(**built) for name in names}
+    return {name: find_component(config, kind, name)(**built) for name in order(names)}
 
 
 def refuse_unused(config: TrainConfig, *names: str) -> None:
@@ -84,7 +93,7 @@ def check_buildable(network: nn.Module, config: TrainConfig, *inputs: torch.Tens
 
 def untrainable(config: TrainConfig, error: Exception) -> ConfigError:
     """The one line for a network that cannot be built or trained as a config says."""
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(fault_of(error) or error).split())
     return ConfigError(
         f"this network cannot be trained on batches of {config.batch_size} pictures of "
         f"{config.image_size} pixels: {reason}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netlab import registry
 from netlab.config import TrainConfig
-from netlab.contracts.dataset import LabelledSet, Split
+from netlab.contracts.dataset import LabelledSet, Split, load_split
 from netlab.errors import DataError, listing
 from netlab.layers.augment import STRENGTHS, augment
 from netlab.tasks.criterion import WeightedSum
@@ -41,9 +41,8 @@ def load_labelled(config: TrainConfig, split: Split, note: Callable[[str], None]
         DataError: data that are missing or damaged.
     """
     check_dataset(config)
-    dataset = registry.find("dataset", config.dataset)()
-    data: LabelledSet = dataset.load(data_request(config, split, note))
-    return data
+    dataset = registry.get("dataset", config.dataset)()
+    return cast(LabelledSet, load_split(dataset, data_request(config, split, note)))
 
 
 def scored_part(

@@ -4,8 +4,9 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+from netlab.components import fault_of
 from netlab.config import TrainConfig
-from netlab.errors import Interrupted, NetlabError
+from netlab.errors import Interrupted, NetlabError, WorkFailed
 from netlab.files import write_text
 from netlab.runs.folder import RunDir
 from netlab.training.loop import NotFinite
@@ -78,7 +79,10 @@ def failure_noted(run: RunDir) -> Iterator[None]:
     except Interrupted:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        fault = fault_of(error)
+        reason = " ".join(str(fault or error).split()) or type(error).__name__
         with contextlib.suppress(NetlabError):  # the disk may be full: the error itself is told
             write_text(run.failure, f"{reason}\n")
+        if fault:
+            raise WorkFailed(reason) from error
         raise

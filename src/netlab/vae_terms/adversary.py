@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netlab.contracts.vae_term import risen
+from netlab.contracts.vae_term import VaeStep, risen
 from netlab.layers.reader import frozen
 from netlab.registry import register
 
@@ -32,6 +32,7 @@ class Adversary(nn.Module):
 
     adversarial: ClassVar[bool] = True
     swaps: ClassVar[bool] = False
+    reencodes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -56,15 +57,15 @@ class Adversary(nn.Module):
             for _ in range(readers)
         )
 
-    def forward(self, step: Any) -> Tensor:
-        """A `VaeStep` to a scalar that only the VAE learns from."""
+    def forward(self, step: VaeStep) -> Tensor:
+        """See `VaeTerm`; only the VAE learns from it."""
         with frozen(self.readers):
-            read = torch.stack([reader(step.posterior.mean) for reader in self.readers])
-        apart: Tensor = -read.float().log_softmax(dim=-1).mean() - math.log(self.classes)
-        return apart * risen(step.done, self.ramp)
+            logits = torch.stack([reader(step.posterior.mean) for reader in self.readers])
+        divergence: Tensor = -logits.float().log_softmax(dim=-1).mean() - math.log(self.classes)
+        return divergence * risen(step.done, self.ramp)
 
-    def helper_loss(self, step: Any) -> Tensor:
-        """A `VaeStep` to the readers' own cross-entropy, in nats, averaged over them."""
+    def helper_loss(self, step: VaeStep) -> Tensor:
+        """The readers' own cross-entropy, in nats, averaged over them; see `HelpedTerm`."""
         z = step.posterior.mean.detach()
         losses = [F.cross_entropy(reader(z).float(), step.labels) for reader in self.readers]
         return torch.stack(losses).mean()

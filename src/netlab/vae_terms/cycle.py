@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from netlab.contracts.vae_term import VaeStep
 from netlab.registry import register
 
 _LEAST = 1e-4  # an unused number of z has no variance to measure by
@@ -24,14 +25,16 @@ class LatentCycle(nn.Module):
 
     adversarial: ClassVar[bool] = False
     swaps: ClassVar[bool] = True
+    reencodes: ClassVar[bool] = True
 
     def __init__(self, **built: Any) -> None:  # noqa: ARG002
         super().__init__()
 
-    def forward(self, step: Any) -> Tensor:
-        """A `VaeStep` to a scalar."""
+    def forward(self, step: VaeStep) -> Tensor:
+        """See `VaeTerm`."""
+        assert step.swapped_posterior is not None
         z = step.z.detach()
         # one picture alone has no variance: that of the prior stands in
-        spread = z.var(dim=0) if len(z) > 1 else torch.ones_like(z[0])
-        apart: Tensor = (step.swapped_posterior.mean - z).square() / (spread + _LEAST)
-        return 0.5 * apart.sum(dim=1).mean()
+        variance = z.var(dim=0) if len(z) > 1 else torch.ones_like(z[0])
+        errors: Tensor = (step.swapped_posterior.mean - z).square() / (variance + _LEAST)
+        return 0.5 * errors.sum(dim=1).mean()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from netlab.contracts.vae_term import risen
+from netlab.contracts.vae_term import VaeStep, risen
 from netlab.registry import register
 
 _RIDGE = 1e-2
@@ -33,6 +33,7 @@ class Dependence(nn.Module):
 
     adversarial: ClassVar[bool] = False
     swaps: ClassVar[bool] = False
+    reencodes: ClassVar[bool] = False
     directions: Tensor
     phases: Tensor
     moments: Tensor
@@ -58,21 +59,21 @@ class Dependence(nn.Module):
         """Sums of products: of the features with each other, and with the one-hot labels."""
         self.register_buffer("count", torch.zeros(()))
 
-    def forward(self, step: Any) -> Tensor:
-        """A `VaeStep` to a scalar, at least 0; 0 before the first batch is summed."""
+    def forward(self, step: VaeStep) -> Tensor:
+        """See `VaeTerm`; at least 0, and 0 before the first batch is summed."""
         features = self._features(step.posterior.mean)
-        said = features @ self._solution() - self._shares()
-        explained = said.square().sum(dim=1).mean() / (1 - 1 / self.classes)
+        deviations = features @ self._solution() - self._shares()
+        explained = deviations.square().sum(dim=1).mean() / (1 - 1 / self.classes)
         return explained * risen(step.done, self.ramp)
 
     @torch.no_grad()
-    def helper_loss(self, step: Any) -> Tensor:
+    def helper_loss(self, step: VaeStep) -> Tensor:
         """Take a batch into the sums; there is nothing to learn, so the loss is 0."""
         features = self._features(step.posterior.mean.detach())
-        both = torch.cat([features, step.true_weights], dim=1)
-        kept = math.exp(-len(features) / self.memory)
-        self.moments.mul_(kept).add_(features.T @ both)
-        self.count.mul_(kept).add_(len(features))
+        columns = torch.cat([features, step.true_weights], dim=1)
+        decay = math.exp(-len(features) / self.memory)
+        self.moments.mul_(decay).add_(features.T @ columns)
+        self.count.mul_(decay).add_(len(features))
         return features.new_zeros(())
 
     def _features(self, z: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from netlab.contracts.vae_term import risen
+from netlab.contracts.vae_term import VaeStep, risen
 from netlab.registry import register
 
 
@@ -26,6 +26,7 @@ class KL(nn.Module):
 
     adversarial: ClassVar[bool] = False
     swaps: ClassVar[bool] = False
+    reencodes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -40,8 +41,8 @@ class KL(nn.Module):
         self.free_bits, self.capacity = free_bits, capacity
         self.ramp, self.anneal = ramp, anneal
 
-    def forward(self, step: Any) -> Tensor:
-        """A `VaeStep` to a scalar."""
+    def forward(self, step: VaeStep) -> Tensor:
+        """See `VaeTerm`."""
         by_dimension = kl_nats(step.posterior.mean, step.posterior.log_var).mean(dim=0)
         total = by_dimension.clamp(min=self.free_bits).sum()
         if self.capacity:

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from netlab.contracts.vae_term import VaeStep
 from netlab.layers.disturb import disturb_alike
 from netlab.layers.reader import Reader, frozen
 from netlab.registry import register
@@ -40,6 +41,7 @@ class SwapClass(nn.Module):
 
     adversarial: ClassVar[bool] = True
     swaps: ClassVar[bool] = True
+    reencodes: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -56,47 +58,52 @@ class SwapClass(nn.Module):
         super().__init__()
         self.classes, self.disturb = classes, disturb
         self.realism, self.robust, self.enough = realism, robust, enough
-        self.reader = Reader(channels, classes + (realism > 0), width)
+        self.learns_swapped = realism > 0
+        self.reader = Reader(channels, classes + self.learns_swapped, width)
 
-    def forward(self, step: Any) -> Tensor:
-        """A `VaeStep` to a scalar that only the VAE learns from."""
+    def forward(self, step: VaeStep) -> Tensor:
+        """See `VaeTerm`; only the VAE learns from it."""
         with frozen(self.reader):
-            logits = self.reader(self._seen(step.swapped, step))
-        read = F.cross_entropy(logits[:, : self.classes], step.wrong, reduction="none")
-        loss: Tensor = F.relu(read - self.enough).mean()
+            logits = self.reader(step.views[self].swapped)
+        nats = F.cross_entropy(logits[:, : self.classes], step.wrong, reduction="none")
+        loss: Tensor = F.relu(nats - self.enough).mean()
         if self.realism:
             loss = loss + self.realism * F.softplus(-logits[:, self.classes]).mean()
         return loss
 
-    def helper_loss(self, step: Any) -> Tensor:
-        """A `VaeStep` to the auxiliary network's own cross-entropies, in nats."""
-        seen = self._seen(step.images, step)
-        if self.robust:
-            seen = self._attacked(seen, step)
-        if not self.realism:
-            return F.cross_entropy(self.reader(seen), step.labels)
+    def helper_loss(self, step: VaeStep) -> Tensor:
+        """The auxiliary network's own cross-entropies, in nats; see `HelpedTerm`."""
+        views = step.views[self]
+        if views.fake is None:
+            return F.cross_entropy(self.reader(views.real), step.labels)
+        assert views.real is not None
         # In one batch, so that batch norm sees the mixture that its running statistics describe.
-        both = torch.cat([seen, self._seen(step.swapped.detach(), step)])
-        real, swapped = self.reader(both).chunk(2)
-        told = F.softplus(-real[:, self.classes]) + F.softplus(swapped[:, self.classes])
-        return F.cross_entropy(real[:, : self.classes], step.labels) + told.mean()
+        real, fake = self.reader(torch.cat([views.real, views.fake])).chunk(2)
+        realness = F.softplus(-real[:, self.classes]) + F.softplus(fake[:, self.classes])
+        return F.cross_entropy(real[:, : self.classes], step.labels) + realness.mean()
+
+    def view(self, pictures: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Blurred, noisy and shifted; see `Observer`."""
+        return disturb_alike(pictures, self.disturb, generator)
+
+    def view_real(
+        self, images: Tensor, labels: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        """As `view`, then moved by up to `robust` to where the label is read worst."""
+        seen = self.view(images, generator)
+        if not self.robust:
+            return seen
+        seen = seen.detach().requires_grad_()
+        with frozen(self.reader):
+            logits = self.reader(seen)[:, : self.classes]
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        (slope,) = torch.autograd.grad(loss, seen)
+        direction = F.normalize(slope.flatten(1), dim=1).view_as(seen)
+        length = torch.rand(len(seen), 1, 1, 1, generator=generator).to(direction)
+        return (seen + self.robust * length * direction).detach()
 
     def read(self, pictures: Tensor) -> Tensor:
         """The most likely class of pictures (B, C, S, S) in [0, 1]: (B,)."""
         with frozen(self.reader):
             logits: Tensor = self.reader(pictures)[:, : self.classes]
         return logits.argmax(dim=1)
-
-    def _attacked(self, pictures: Tensor, step: Any) -> Tensor:
-        """Pictures (B, C, S, S), each moved by up to `robust` to where its label is read worst."""
-        pictures = pictures.detach().requires_grad_()
-        with frozen(self.reader):
-            logits = self.reader(pictures)[:, : self.classes]
-        loss = F.cross_entropy(logits, step.labels, reduction="sum")
-        (slope,) = torch.autograd.grad(loss, pictures)
-        way = F.normalize(slope.flatten(1), dim=1).view_as(pictures)
-        length = torch.rand(len(pictures), 1, 1, 1, generator=step.generator).to(way)
-        return (pictures + self.robust * length * way).detach()
-
-    def _seen(self, pictures: Tensor, step: Any) -> Tensor:
-        return disturb_alike(pictures, self.disturb, step.generator)

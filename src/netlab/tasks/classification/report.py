@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.report import Headline, Measure, Section
-from netlab.figures.labelled import labelled_grid
+from netlab.figures.grid import draw_captioned
 from netlab.layers.disturb import TESTS
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import label_confusion, pixel_accuracy
@@ -153,7 +153,7 @@ class ClassificationReport:
         captions = [
             f"{names[self.data.labels[i]]}, read as {names[read[i]]} {sure[i]:.2f}" for i in chosen
         ]
-        return labelled_grid(self.data.images[chosen], captions, title)
+        return draw_captioned(self.data.images[chosen], captions, title)
 
 
 def _confusion_lines(counts: Tensor, classes: tuple[str, ...]) -> list[str]:

@@ -14,7 +14,7 @@ from netlab.config import TrainConfig
 from netlab.contracts.dataset import LabelledSet, Split
 from netlab.contracts.loss import Loss
 from netlab.expressions import parse_sum
-from netlab.figures.labelled import labelled_grid
+from netlab.figures.grid import draw_captioned
 from netlab.layers.disturb import disturb
 from netlab.metrics.confusion import label_confusion, pixel_accuracy
 from netlab.registry import register
@@ -149,7 +149,7 @@ class Classification(LabelledTask):
             f"{data.classes[data.labels[i]]}: read as {data.classes[k]} ({share:.2f})"
             for i, k, share in zip(indices, read.tolist(), shares.tolist(), strict=True)
         ]
-        return labelled_grid(data.images[indices], captions, title)
+        return draw_captioned(data.images[indices], captions, title)
 
 
 class ClassificationScores:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from netlab import registry
 from netlab.config import TrainConfig
-from netlab.contracts.dataset import SegmentationSet, Split
+from netlab.contracts.dataset import SegmentationSet, Split, load_split
 from netlab.contracts.loss import Loss
 from netlab.errors import ConfigError
 from netlab.figures.segmentation import prediction_rows
@@ -68,9 +68,8 @@ class Segmentation:
             DataError: data that are missing, half present or damaged.
         """
         _check_dataset(config)
-        dataset = registry.find("dataset", config.dataset)()
-        data: SegmentationSet = dataset.load(data_request(config, split, note))
-        return data
+        dataset = registry.get("dataset", config.dataset)()
+        return cast(SegmentationSet, load_split(dataset, data_request(config, split, note)))
 
     @staticmethod
     def create(config: TrainConfig, train: SegmentationSet) -> "Segmentation":

@@ -1,5 +1,7 @@
 """Network and loss of a conditional VAE, built from the components that a config names."""
 
+from collections.abc import Iterable
+
 import torch
 from torch import nn
 
@@ -70,21 +72,38 @@ def check_network(config: TrainConfig) -> None:
 
 
 def build_criterion(config: TrainConfig, classes: int, channels: int) -> WeightedSum:
-    """The loss that a config names, as a weighted sum of its terms.
+    """The loss that a config names, as a weighted sum of its terms in their own order.
 
     Raises:
         ConfigError: not exactly one likelihood among the terms.
     """
     likelihood_class(config)
-    built = build_terms(
+    weights = {term.name: term.weight for term in parse_sum(config.loss)}
+    terms = build_terms(
         config,
         TASK,
+        order=in_order,
         classes=classes,
         channels=channels,
         size=config.image_size,
         latent=config.latent,
     )
-    return WeightedSum(built, [term.weight for term in parse_sum(config.loss)])
+    return WeightedSum(terms, [weights[name] for name in terms])
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Terms in the order in which they are built, learn and are added, however they were typed.
+
+    The likelihood comes first, then what looks at z, then what looks at swapped pictures, then what
+    looks at those encoded again; of each, those without a helper before those with one, by name.
+    """
+
+    def key(name: str) -> tuple[bool, int, bool, str]:
+        term = registry.get("vae-term", name)
+        helped = hasattr(term, "helper_loss")
+        return not hasattr(term, "nats"), term.swaps + term.reencodes, helped, name
+
+    return sorted(names, key=key)
 
 
 def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:

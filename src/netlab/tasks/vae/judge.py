@@ -23,10 +23,10 @@ class Seen(NamedTuple):
     disturbed: dict[str, Tensor]
     """(N,) classes under each disturbance of `layers.disturb.TESTS`."""
 
-    def at(self, places: Tensor) -> "Seen":
-        """What it sees in the pictures at these places."""
-        disturbed = {name: ids[places] for name, ids in self.disturbed.items()}
-        return Seen(self.ids[places], self.features[places], disturbed)
+    def at(self, indices: Tensor) -> "Seen":
+        """What it sees in the pictures at these indices."""
+        disturbed = {name: ids[indices] for name, ids in self.disturbed.items()}
+        return Seen(self.ids[indices], self.features[indices], disturbed)
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Judge:
             pictures = F.interpolate(pictures, (self.size, self.size), mode="bilinear")
         ids, features = [], []
         for part in torch.split(pictures, _BATCH):
-            found = self.network.features(normalise(part.to(device)))
-            ids.append(self.network.logits(found).argmax(dim=1).cpu())
-            features.append(found.float().cpu())
-        return torch.cat(ids), torch.cat(features)
+            penultimate = self.network.features(normalise(part.to(device)))
+            ids.append(self.network.logits(penultimate).argmax(dim=1))
+            features.append(penultimate.float())
+        return torch.cat(ids).cpu(), torch.cat(features).cpu()  # waits for the GPU

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.report import Headline, Measure, Section, Shown
-from netlab.figures.labelled import as_rgb
+from netlab.figures.grid import as_rgb
 from netlab.metrics.bounds import (
     bits_per_dim,
     gaussian_log_density,
@@ -28,7 +28,7 @@ from netlab.tasks.pixels import to_bytes, to_unit
 from netlab.tasks.vae.gathered import Gathered, joined
 from netlab.tasks.vae.judge import Judge
 from netlab.tasks.vae.page import vae_headlines, vae_sections
-from netlab.tasks.vae.swap_scores import SwapScores, mean_of
+from netlab.tasks.vae.scores import SwapScores, mean_of
 from netlab.tasks.vae.table import vae_measures, vae_table
 from netlab.vae_terms.kl import kl_nats
 
@@ -132,7 +132,7 @@ class VaeReport:
             },
             "bits_per_dim": bits_per_dim(reconstruction + kl, dims) if levels else None,
             **scores.reconstructions(found.again),
-            **scores.swaps(found.swapped),
+            **scores.swaps(found.swapped, scores.see(found.swapped)),
             "leak": self._leak(found.mean),
             "latent_r2": mean_of(latent_r2(found.mean, found.again_mean, active)),
             "active_dimensions": int(active.sum()),

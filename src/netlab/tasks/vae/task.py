@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from netlab.config import TrainConfig
 from netlab.contracts.dataset import LabelledSet, Split
 from netlab.contracts.loss import Loss
+from netlab.contracts.report import Batch
+from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeStep, VaeTerm
+from netlab.expressions import parse_sum
 from netlab.figures.swaps import label_sheet
 from netlab.registry import register
 from netlab.tasks.build import refuse_unused
@@ -28,8 +31,8 @@ from netlab.tasks.pixels import input_facts, to_bytes
 from netlab.tasks.vae.build import build_criterion, build_likelihood, build_network, check_network
 from netlab.tasks.vae.judge import Judge
 from netlab.tasks.vae.report import VaeReport
-from netlab.tasks.vae.step import VaeStep, draw_wrong
-from netlab.vae_terms.kl import kl_nats
+from netlab.tasks.vae.scores import VaeScores
+from netlab.tasks.vae.step import vae_step
 
 
 @register("task")
@@ -48,9 +51,13 @@ class ConditionalVae(LabelledTask):
         super().__init__(config, classes, channels, mirrors)
         self.criterion = build_criterion(config, len(classes), channels)
         self.likelihood = build_likelihood(config, channels)
-        terms: Any = self.criterion.terms.values()
-        self.last_is_best = any(term.adversarial for term in terms)
-        self.swaps = any(term.swaps for term in terms)
+        terms = cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
+        self.terms = terms
+        """The terms of the loss in the order in which they are worked out; see `in_order`."""
+        self.typed = [term.name for term in parse_sum(config.loss)]
+        """Their names in the order in which they were typed and are logged."""
+        self.logged = [*self.typed, *(f"{name}_helper" for name in self.typed)]
+        self.last_is_best = any(term.adversarial for term in terms.values())
 
     @staticmethod
     def check(config: TrainConfig) -> None:
@@ -105,34 +112,39 @@ class ConditionalVae(LabelledTask):
         """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,), as they are."""
         return raw_batch(data, indices, place)
 
-    def step(
-        self,
-        network: nn.Module,
-        batch: tuple[Tensor, ...],
-        done: float,
-        generator: torch.Generator | None = None,
-    ) -> VaeStep:
-        """One pass over a batch, with a wrong label drawn for each picture."""
+    def helper_losses(self, step: VaeStep) -> dict[str, Tensor]:
+        """What the terms' own networks learn from, by `TERM_helper`; empty where there are none."""
+        return {
+            f"{name}_helper": term.helper_loss(step)
+            for name, term in self.terms.items()
+            if isinstance(term, HelpedTerm)
+        }
+
+    def loss(self, network: nn.Module, batch: Batch, done: float) -> Loss:
+        """Forward pass and loss of a batch; helpers learn from the same pass."""
         images, labels = batch
-        wrong = draw_wrong(labels, len(self.classes), generator)
-        known = (images, labels, wrong, len(self.classes), done, generator)
-        together = self.swaps and network.training
-        return VaeStep(network, self.likelihood, *known, swaps=together)
-
-    def loss(self, network: nn.Module, batch: tuple[Tensor, ...], done: float) -> Loss:
-        """Forward pass and loss of a batch; helpers learn beside, from what the pass made."""
-        step = self.step(network, batch, done)
+        step = vae_step(
+            cast(VaeNetwork, network),
+            self.likelihood,
+            self.terms.values(),
+            images,
+            labels,
+            len(self.classes),
+            learning=True,
+            done=done,
+        )
         # The helpers' batch norms learn here: after the terms it would spoil their gradients.
-        beside = self.criterion.helper_losses(step)
+        helped = self.helper_losses(step)
         loss: Loss = self.criterion(step)
-        if not beside:
-            return loss
-        parts = {**loss.parts, **{name: part.detach() for name, part in beside.items()}}
-        return Loss(loss.total, parts, torch.stack([*beside.values()]).sum())
+        parts = {**loss.parts, **{name: nats.detach() for name, nats in helped.items()}}
+        parts = {name: parts[name] for name in self.logged if name in parts}
+        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
 
-    def evaluation(self) -> "VaeScores":
+    def evaluation(self) -> VaeScores:
         """An empty score-keeper for validation."""
-        return VaeScores(self)
+        return VaeScores(
+            self.criterion, self.likelihood, self.typed, len(self.classes), self.config.seed
+        )
 
     def report_on(self, data: LabelledSet, train: LabelledSet, split: str) -> None:  # noqa: ARG002
         """None: probes, bounds and distances take minutes."""
@@ -192,47 +204,3 @@ class EveryLabel(NamedTuple):
     """(N, S, S, C), with the label they have."""
     swaps: NDArray[np.uint8]
     """(N, K, S, S, C), with each label."""
-
-
-class VaeScores:
-    """The loss and its terms over a part of the data (see `contracts.report.Evaluation`).
-
-    Terms that are measured against a network which is itself learning are logged, but are no part
-    of `val_loss`. `val_swap_read` is the share of swapped pictures that the helper of the term
-    `swap-class`, where there is one, reads as the asked label.
-    """
-
-    def __init__(self, task: ConditionalVae) -> None:
-        self.task = task
-        self.generator = torch.Generator().manual_seed(task.config.seed)
-        self.sums: dict[str, float] = {}
-        self.pictures = 0
-
-    def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
-        """Take one batch in."""
-        criterion: Any = self.task.criterion.eval()
-        step = self.task.step(network, batch, 1.0, self.generator)
-        found = {name: term(step) for name, term in criterion.terms.items()}
-        scored = {
-            name: weight * found[name]
-            for (name, term), weight in zip(criterion.terms.items(), criterion.weights, strict=True)
-            if not term.adversarial
-        }
-        reconstruction = self.task.likelihood.nats(step.output, step.images).mean()
-        kl = kl_nats(step.posterior.mean, step.posterior.log_var).sum(dim=1).mean()
-        values = {
-            "loss": sum(scored.values()),
-            **found,
-            "elbo": -reconstruction - kl,
-            "kl_nats": kl,
-        }
-        if "swap-class" in criterion.terms:
-            read = criterion.terms["swap-class"].read(step.swapped)
-            values["swap_read"] = (read == step.wrong).float().mean()
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value) * len(batch[0])
-        self.pictures += len(batch[0])
-
-    def row(self) -> dict[str, float | None]:
-        """Scores for a row of metrics.csv."""
-        return {f"val_{name}": total / self.pictures for name, total in self.sums.items()}
