@@ -27,9 +27,9 @@ from netlab.predict.predictor import Predictor
 from netlab.runs.folder import RunDir, create_run
 from netlab.training import saves
 from netlab.training.fit import train
+from netlab.training.listener import Silent
 from netlab.training.loop import NotFinite, Trainer
 from netlab.training.prepare import fit_batch, settle
-from netlab.training.reporter import Silent
 from netlab.weights.header import read_header
 from tests._copies import drawn
 from tests.conftest import netlab, tiny_config
@@ -163,7 +163,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, harm: str) 
         run.state.unlink()
     heard = Heard()
     damaged = run.state.read_bytes() if run.state.exists() else b""
-    train(config, run, resume=True, report=heard)
+    train(config, run, resume=True, listener=heard)
     assert damaged != run.older_state.read_bytes()
     told = [text for text in heard.messages if "state-before.safetensors" in text]
     assert len(told) == 1
@@ -207,7 +207,7 @@ def test_the_state_is_saved_within_an_epoch(
 
     monkeypatch.setattr(saves.Saves, "save", counting)
     heard = Heard()
-    train(tiny_config(epochs=1, limit=96, save_every=20), tmp_path / "run", report=heard)
+    train(tiny_config(epochs=1, limit=96, save_every=20), tmp_path / "run", listener=heard)
     assert steps == [3, 6, 9, 12]
     assert any(text.startswith("saving the state took ") for text in heard.messages)
 
@@ -263,7 +263,7 @@ def test_skip_leaves_out_the_batch_alone(
     breaking(monkeypatch, {1, 4}, what)
     heard = Heard()
     run = new_run(tmp_path / "run")
-    train(tiny_config(epochs=2, on_nan="skip"), run, report=heard)
+    train(tiny_config(epochs=2, on_nan="skip"), run, listener=heard)
     assert [t[:8] for t in heard.messages if "skipped" in t] == ["skipped:"] * 2
     about = read_header(run.last).about
     assert about["progress"]["epoch"] == 2
@@ -291,7 +291,7 @@ def test_rollback_goes_on_from_the_saved_state_at_half_the_rate(
     breaking(monkeypatch, {4})
     heard = Heard()
     run = new_run(tmp_path / "run")
-    train(tiny_config(epochs=2, on_nan="rollback"), run, report=heard)
+    train(tiny_config(epochs=2, on_nan="rollback"), run, listener=heard)
     said = [text for text in heard.messages if text.startswith("rolled back")]
     assert len(said) == 1
     assert "going on from epoch 2, batch 1 at 0.5 of the learning rate" in said[0]
@@ -299,11 +299,11 @@ def test_rollback_goes_on_from_the_saved_state_at_half_the_rate(
 
 
 def test_rollback_ends_when_nothing_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trainer, "rate", lambda self, step: 1e30)
+    monkeypatch.setattr(Trainer, "learning_rate", lambda self, step: 1e30)
     heard = Heard()
     config = tiny_config(clip=0.0, on_nan="rollback")
     with pytest.raises(NotFinite):
-        train(config, tmp_path / "run", report=heard)
+        train(config, tmp_path / "run", listener=heard)
     assert sum(text.startswith("rolled back") for text in heard.messages) == 6
 
 

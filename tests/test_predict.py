@@ -21,11 +21,20 @@ from PIL import Image
 
 from netlab.errors import PictureError, UsageError, WorkFailed
 from netlab.figures.palette import palette_bytes
-from netlab.predict import enlarge
+from netlab.predict import pipeline
+from netlab.predict import prediction as prediction_module
 from netlab.predict.inputs import Job, Naming, find_inputs, make_folders, plan, plan_bytes
-from netlab.predict.outputs import FORMATS, Style, Writer, check_format, read_background
+from netlab.predict.outputs import (
+    FORMATS,
+    Done,
+    Style,
+    check_format,
+    read_background,
+    write_outputs,
+)
 from netlab.predict.pipeline import Failure, Outcome, predict_files
-from netlab.predict.predictor import Prediction, Predictor, predict_mask
+from netlab.predict.prediction import Prediction
+from netlab.predict.predictor import Predictor, predict_mask
 from netlab.settings import Layer, merge
 from netlab.tasks.load import describe, load_weights
 from netlab.tasks.segmentation.task import Segmentation
@@ -35,7 +44,7 @@ CLASSES = ("pet", "background", "border")
 
 
 def masks_of(predictor: Predictor, images: list[Image.Image]) -> list[np.ndarray]:
-    return [found.mask for found in predictor.predict(images)]
+    return [prediction.mask for prediction in predictor.predict(images)]
 
 
 @pytest.fixture(scope="session")
@@ -86,12 +95,14 @@ def opened(path: Path) -> Image.Image:
 
 def run(
     predictor: Predictor, jobs: Sequence[Job], style: Style | None = None, batch_size: int = 4
-) -> list[Outcome[Job, Any]]:
-    writer = Writer(style or Style())
+) -> list[Outcome]:
     make_folders(jobs)
-    return list(
-        predict_files(jobs, predictor, writer, source=lambda job: job.source, batch_size=batch_size)
-    )
+    return list(predict_files(jobs, predictor, style or Style(), batch_size=batch_size))
+
+
+def sizes(outcomes: Sequence[Outcome]) -> list[tuple[int, int]]:
+    results = [outcome.result for outcome in outcomes]
+    return [result.size for result in results if isinstance(result, Done)]
 
 
 def plain(weights: Path, image: Image.Image) -> np.ndarray:
@@ -142,9 +153,9 @@ def test_strips_are_rows_of_the_resized_logits(
     logits = torch.randn(3, h, w, generator=torch.Generator().manual_seed(height * 71 + width))
     whole = F.interpolate(logits[None], (height, width), mode="bilinear")[0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enlarge, "STRIP", strip)
-        found = enlarge.probabilities(logits, height, width)
-    np.testing.assert_allclose(found, whole.softmax(dim=0).numpy(), atol=2e-6)
+        patch.setattr(prediction_module, "STRIP", strip)
+        probabilities = Prediction(logits, (height, width), CLASSES).probabilities()
+    np.testing.assert_allclose(probabilities, whole.softmax(dim=0).numpy(), atol=2e-6)
 
 
 def test_arrays_of_a_prediction_agree(predictor: Predictor) -> None:
@@ -169,12 +180,9 @@ def test_tta_mirrors_with_the_picture(weights: Path) -> None:
 
 def test_large_photo_needs_no_array_of_floats(predictor: Predictor) -> None:
     """24 megapixels: nothing of its size but the mask, and that in strips."""
-    [prediction] = predictor.predict([picture(40, 40)])
-    huge = Prediction(prediction.logits, (4000, 6000), CLASSES)
-    largest = 0
-    for _, strip in enlarge._strips(huge.logits, *huge.size):
-        largest = max(largest, strip.numel())
-    assert largest <= 3 * enlarge.STRIP
+    [small] = predictor.predict([picture(40, 40)])
+    huge = Prediction(small.logits, (4000, 6000), CLASSES)
+    assert max(strip.numel() for _, strip in huge.strips()) <= 3 * prediction_module.STRIP
     assert huge.mask.shape == (4000, 6000)
 
 
@@ -221,7 +229,7 @@ def test_every_kind_is_read(predictor: Predictor, tmp_path: Path, name: str, mod
     image.save(tmp_path / name, **(frames if name.endswith("gif") else {}))
     jobs = plan(find_inputs([str(tmp_path)]), Naming("_mask")).jobs
     [outcome] = run(predictor, jobs)
-    assert outcome.result.size == (40, 60)
+    assert sizes([outcome]) == [(40, 60)]
     if mode in ("RGB", "L", "P") and not name.endswith(("jpg", "webp")):
         [first] = masks_of(predictor, [image.convert("RGB")])
         assert (np.asarray(opened(tmp_path / "x_mask.png")) == first).mean() > 0.99
@@ -261,7 +269,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def written(job: Job, prediction: Prediction, style: Style) -> Image.Image:
-    Writer(style)(job, prediction)
+    write_outputs(job, prediction, style)
     assert job.output is not None
     return opened(job.output)
 
@@ -320,7 +328,7 @@ def test_a_background_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_confidence_is_gray(job: Job, prediction: Prediction) -> None:
-    done = Writer(Style(certainty=True))(job, prediction)
+    done = write_outputs(job, prediction, Style(certainty=True))
     assert done.mean_confidence == pytest.approx(1)
     assert job.confidence is not None
     image = opened(job.confidence)
@@ -491,7 +499,7 @@ def test_outcomes_keep_their_order(predictor: Predictor, tmp_path: Path) -> None
     jobs = plan(find_inputs([str(tmp_path)]), Naming("_ids", tmp_path / "out")).jobs
     for batch_size in (1, 3, 50):
         outcomes = run(predictor, jobs, Style("ids"), batch_size=batch_size)
-        assert [o.result.size for o in outcomes] == [(31 - n, 20 + n) for n in range(11)]
+        assert sizes(outcomes) == [(31 - n, 20 + n) for n in range(11)]
     assert run(predictor, []) == []
 
 
@@ -503,8 +511,7 @@ def test_stopping_finishes_what_has_begun(predictor: Predictor, tmp_path: Path) 
     outcomes = predict_files(
         jobs,
         predictor,
-        Writer(Style()),
-        source=lambda job: job.source,
+        Style(),
         batch_size=2,
         stop=lambda: next(asked),
     )
@@ -512,19 +519,22 @@ def test_stopping_finishes_what_has_begun(predictor: Predictor, tmp_path: Path) 
     assert len(list(tmp_path.glob("*_mask.png"))) == 4
 
 
-def test_a_full_disk_ends_the_work(predictor: Predictor, tmp_path: Path) -> None:
-    def full(job: Job, made: Prediction) -> None:
+def test_a_full_disk_ends_the_work(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(job: Job, made: Prediction, style: Style) -> Done:
         raise WorkFailed("disk full")
 
+    monkeypatch.setattr(pipeline, "write_outputs", full)
     jobs = [Job(jpeg(tmp_path / "a.jpg"), tmp_path / "m.png")]
     with pytest.raises(WorkFailed):
-        list(predict_files(jobs, predictor, full, source=lambda job: job.source))
+        list(predict_files(jobs, predictor, Style()))
 
 
 def test_a_picture_that_changes_meanwhile_fails(job: Job) -> None:
     other = Prediction(torch.zeros(3, 4, 4), (9, 9), CLASSES)
     with pytest.raises(PictureError, match="changed"):
-        Writer(Style("overlay"))(job, other)
+        write_outputs(job, other, Style("overlay"))
 
 
 # The command
