@@ -22,7 +22,7 @@ import typer
 from PIL import Image
 
 from netlab import registry
-from netlab.cli.main import app, main
+from netlab.cli.main import commands, main
 from tests._copies import bytes_of, write_cifar, write_mnist, write_pairs, write_pets
 from tests._docs import ROOT, Command
 from tests.conftest import netlab
@@ -40,7 +40,7 @@ QUICK = {
     "--precision": "fp32",
     "--threads": "1",
 }
-COMMANDS: dict[str, Any] = dict(typer.main.get_command(app).commands)
+COMMANDS: dict[str, Any] = dict(typer.main.get_command(commands()).commands)
 
 
 class Outcome(NamedTuple):
