@@ -80,9 +80,9 @@ def picture(width: int = 60, height: int = 40, seed: int = 0) -> Image.Image:
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def jpeg(path: Path, **how: Any) -> Path:
+def jpeg(path: Path, **size: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture(**how).save(path)
+    picture(**size).save(path)
     return path
 
 
@@ -360,15 +360,15 @@ def test_folders_patterns_and_files(tmp_path: Path) -> None:
         path.touch()
     folder = tmp_path / "f"
 
-    def found(*paths: str, recursive: bool = False) -> list[str]:
+    def names_of(*paths: str, recursive: bool = False) -> list[str]:
         items = find_inputs([str(folder / p) for p in paths], recursive=recursive)
         return [str(item.path.relative_to(folder)) for item in items]
 
-    assert found("") == ["a.PNG", "b.jpg"]
-    assert found("", recursive=True) == ["a.PNG", "b.jpg", str(Path("sub/c.jpg"))]
-    assert found("*.jpg") == ["b.jpg"]
-    assert found("**/*.jpg") == ["b.jpg", str(Path("sub/c.jpg"))]
-    assert found("odd.dat", "b.jpg", "") == ["odd.dat", "b.jpg", "a.PNG"]
+    assert names_of("") == ["a.PNG", "b.jpg"]
+    assert names_of("", recursive=True) == ["a.PNG", "b.jpg", str(Path("sub/c.jpg"))]
+    assert names_of("*.jpg") == ["b.jpg"]
+    assert names_of("**/*.jpg") == ["b.jpg", str(Path("sub/c.jpg"))]
+    assert names_of("odd.dat", "b.jpg", "") == ["odd.dat", "b.jpg", "a.PNG"]
 
 
 def test_nothing_there_is_refused(tmp_path: Path) -> None:
@@ -411,21 +411,21 @@ def test_equal_names_from_two_folders_are_numbered(tmp_path: Path) -> None:
 
 
 def test_existing_outputs_are_kept_replaced_or_skipped(tmp_path: Path) -> None:
-    found = find_inputs([str(jpeg(tmp_path / "a.jpg")), str(jpeg(tmp_path / "b.jpg"))])
+    inputs = find_inputs([str(jpeg(tmp_path / "a.jpg")), str(jpeg(tmp_path / "b.jpg"))])
     (tmp_path / "a_mask.png").touch()
     (tmp_path / "a_mask-2.png").touch()
-    assert names(plan(found, Naming("_mask")).jobs, tmp_path) == ["a_mask-3.png", "b_mask.png"]
-    replaced = plan(found, Naming("_mask", overwrite=True)).jobs
+    assert names(plan(inputs, Naming("_mask")).jobs, tmp_path) == ["a_mask-3.png", "b_mask.png"]
+    replaced = plan(inputs, Naming("_mask", overwrite=True)).jobs
     assert names(replaced, tmp_path) == ["a_mask.png", "b_mask.png"]
-    left = plan(found, Naming("_mask", skip_done=True))
+    left = plan(inputs, Naming("_mask", skip_done=True))
     assert names(left.jobs, tmp_path) == ["b_mask.png"]
     assert left.skipped == [tmp_path / "a.jpg"]
 
 
 def test_mask_and_confidence_have_the_same_number(tmp_path: Path) -> None:
-    found = find_inputs([str(jpeg(tmp_path / "a.jpg"))])
+    inputs = find_inputs([str(jpeg(tmp_path / "a.jpg"))])
     (tmp_path / "a_confidence.png").touch()
-    [job] = plan(found, Naming("_mask", confidence=True)).jobs
+    [job] = plan(inputs, Naming("_mask", confidence=True)).jobs
     assert job == Job(
         tmp_path / "a.jpg", tmp_path / "a_mask-2.png", tmp_path / "a_confidence-2.png"
     )
@@ -475,8 +475,8 @@ def test_a_second_run_does_not_take_its_own_outputs(predictor: Predictor, tmp_pa
         naming = Naming(suffix, confidence=True)
         run(predictor, plan(find_inputs([str(tmp_path)]), naming).jobs, Style(format_))
         for pattern in (tmp_path, tmp_path / "*.png"):
-            again = [item.path.name for item in find_inputs([str(pattern)])]
-            assert again == ["a.png", "b_mask.png"]
+            taken = [item.path.name for item in find_inputs([str(pattern)])]
+            assert taken == ["a.png", "b_mask.png"]
     assert find_inputs([str(tmp_path / "a_mask.png")])  # named, so taken
 
 
@@ -639,8 +639,8 @@ def test_outputs_named_by_a_shell_s_pattern_are_left_out(
     both = [str(p) for p in sorted(tmp_path.iterdir())]
     assert len(both) == 2
     assert [item.path for item in find_inputs(both)] == [photo]
-    again = [both[1]] * 2
-    assert len(find_inputs(again)) == 1, "named alone, it is taken"
+    twice = [both[1]] * 2
+    assert len(find_inputs(twice)) == 1, "named alone, it is taken"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
