@@ -456,7 +456,7 @@ def test_a_resumed_run_shows_the_curve_from_its_beginning(tmp_path: Path) -> Non
     for resume, stopped in ((False, lambda: next(calls) >= 4), (True, lambda: False)):
         try:
             report.facts = {"epochs": 2, "batch_size": 8}
-            train(config, tmp_path / "run", report=report, resume=resume, stopped=stopped)
+            train(config, tmp_path / "run", listener=report, resume=resume, stopped=stopped)
         except Interrupted:
             assert not resume
     assert [len(facts["rows"]) for facts in heard] == [0, 1]

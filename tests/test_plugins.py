@@ -5,11 +5,13 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from netlab import registry
+from netlab.cli.main import COMMANDS
 from tests._docs_run import Outcome, in_process
 
 Install = Callable[..., None]
@@ -235,6 +237,96 @@ def test_the_component_at_work_is_told_from_others_of_its_package(
     both = ENCODER + LOSS.replace("Trial", "Other").replace("VALUE", "gone")
     install(both, "encoder=trial = MODULE:Trial", "loss=other = MODULE:Other")
     one_line(train("unet", "--encoder", "trial", "--loss", "other"), "loss 'other' of package")
+
+
+COMMAND = """
+    import sys
+    import typer
+    from typing import Annotated
+    from netlab.cli.flags import Debug, Json
+    from netlab.errors import DataError
+
+    print("imported", file=sys.stderr)
+
+    def count(
+        words: Annotated[list[str], typer.Argument(help="What to count.")],
+        json_: Json = False,
+        debug: Debug = False,
+    ) -> None:
+        \"\"\"Count words.\"\"\"
+        if "bad" in words:
+            raise DataError("bad: a word that cannot be counted")
+        if "worse" in words:
+            raise LookupError("worse")
+        print(len(words))
+
+    group = typer.Typer()
+    group.command("one")(count)
+    group.command("two")(count)
+
+    def odd(what: object = 1) -> None:
+        pass
+
+    nothing = None
+"""
+ALL_COMMANDS = [f"command={name} = MODULE:{name}" for name in ("count", "group", "odd", "nothing")]
+
+
+@pytest.fixture
+def with_commands(install: Install) -> None:
+    install(COMMAND, "\n".join(ALL_COMMANDS).replace("\ncommand=", "\n"))
+    install("1 / 0", "command=broken = MODULE:main\ntrain = MODULE:main", package="netlab-broken")
+
+
+def test_commands_of_other_packages_are_listed_without_their_import(
+    with_commands: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    done = in_process(["--help"])
+    assert done.code == 0, done.err
+    assert done.err == ""
+    for name in ("count", "group", "odd", "broken"):
+        assert re.search(rf"\b{name} +A trial. \[netlab-(trial|broken)\]", done.out.decode())
+
+
+def test_a_command_of_another_package_is_used_as_netlab_s_own(with_commands: None) -> None:
+    assert in_process(["count", "a", "b"]).out == b"2\n"
+    assert in_process(["group", "two", "a"]).out == b"1\n"
+    assert b"What to count." in in_process(["count", "--help"]).out
+    bad = in_process(["count", "bad"])
+    assert (bad.code, bad.err.splitlines()[-1]) == (
+        2,
+        "netlab: bad: a word that cannot be counted",
+    )
+    assert in_process(["count"]).code == 2, "an argument is missing"
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["count", "worse"], "command 'count' of package netlab-trial failed with LookupError"),
+        (["broken"], "command 'broken' of package netlab-broken cannot be imported: ZeroDivision"),
+        (["odd"], "command 'odd' of package netlab-trial cannot be used"),
+        (["nothing"], "command 'nothing' of package netlab-trial cannot be used"),
+    ],
+)
+def test_a_broken_command_is_named_and_breaks_no_other(
+    words: list[str], reason: str, with_commands: None
+) -> None:
+    done = in_process(words)
+    assert done.code == 2
+    one_line(done, reason)
+    assert in_process(["list", "encoder"]).code == 0
+    assert b"Train a network" in in_process(["train", "--help"]).out, "our own names come first"
+
+
+def test_each_command_has_its_first_line_in_the_help() -> None:
+    for name, command in COMMANDS.items():
+        module, attribute = command.place.split(":")
+        function = getattr(import_module(f"netlab.cli.{module}"), attribute)
+        callback = getattr(function, "registered_callback", None)
+        text = (callback.callback if callback else function).__doc__
+        assert " ".join(text.split("\n\n")[0].split()) == command.about, name
 
 
 def test_errors_of_netlab_s_own_components_are_its_own() -> None:

@@ -1,18 +1,20 @@
 """Train the methods of a comparison, as far as they are not trained yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from netlab.compare.methods import data_of, find_training, method_names
+from netlab.compare.methods import find_training, method_names
 from netlab.config import FREE_ON_RESUME, TrainConfig
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import Interrupted, NetlabError, WeightsError, WorkFailed, out_of_memory
 from netlab.runs.folder import RunDir
+from netlab.runs.pictures import trained_on
 from netlab.runs.summary import RunSummary
 from netlab.settings import Layer, merge
 from netlab.tasks.data import data_request
 from netlab.training import prepare
-from netlab.training.reporter import Silent
+from netlab.training.fit import on_the_machine_of
+from netlab.training.listener import Silent
 from netlab.weights.file import read_tensors
 
 Train = Callable[[TrainConfig, RunDir | None], RunDir]
@@ -63,6 +65,7 @@ def train_methods(
         try:
             if stopped():  # too late for the training before, which had ended
                 raise Interrupted(f"stopped before {title}")
+            config = _on_the_machine_of_the_first(config, runs)
             runs[_train_or_take(config, title, runs_dir, train, pictures, note)] = name
         except Interrupted as error:
             raise Interrupted(f"{error}; the same netlab compare does the rest") from error
@@ -75,6 +78,18 @@ def train_methods(
     if not runs:
         raise WorkFailed("no method could be trained")
     return runs, failures
+
+
+def _on_the_machine_of_the_first(config: TrainConfig, runs: Iterable[RunDir]) -> TrainConfig:
+    """A config with what it leaves to `auto` as the first method has it.
+
+    It is measured once, so that methods differ in nothing else. A run that was trained on another
+    device than there is here says nothing.
+    """
+    for run in runs:
+        shared = on_the_machine_of(run, config)
+        return shared if shared.device == prepare.settle(config)[0].device else config
+    return config
 
 
 def _train_or_take(
@@ -116,11 +131,11 @@ def _fault(config: TrainConfig, pictures: "_Pictures", summary: RunSummary) -> s
             read_tensors(run.best)
         except WeightsError as error:
             return str(error)
-    trained_on = data_of(run)
-    if trained_on and trained_on != pictures.fingerprint(config):
+    own_pictures = trained_on(run)
+    if own_pictures and own_pictures != pictures.fingerprint(config):
         return "trained on other pictures than are there now"
     # One that has saved nothing yet begins anew; built-in data sets are what they were.
-    if not trained_on and done and config.images is not None:
+    if not own_pictures and done and config.images is not None:
         return "does not tell on which pictures it was trained"
     return ""
 
