@@ -172,7 +172,9 @@ def _resumed(
 ) -> tuple[RunDir, TrainConfig]:
     """The run to go on with and its config; what breaks equality has to be allowed."""
     run = find_run(which, runs_dir)
-    stored = merge({}, [read_config_file(run.config)])
+    from netlab.runs.pictures import with_own_paths
+
+    stored = with_own_paths(merge({}, [read_config_file(run.config)]), run)
     if any(others):
         raise UsageError(
             "--resume takes its settings from the run: leave out --preset and --config"

@@ -16,9 +16,10 @@ from netlab.errors import NetlabError, UsageError
 from netlab.inspect.structure import structure_of
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.runs.folder import RunDir
+from netlab.runs.pictures import with_paths
 from netlab.runs.summary import rows as epoch_rows
 from netlab.runs.summary import summarise
-from netlab.scoring.evaluate import evaluate, with_places
+from netlab.scoring.evaluate import check_pictures, evaluate
 from netlab.settings import Layer, merge
 from netlab.tasks.load import load
 
@@ -176,7 +177,9 @@ def score_run(
     """
     loaded = load(run.best)
     structure = structure_of(loaded)
-    config = with_places(loaded.config, run.best)
+    config = with_paths(loaded.config, run.best)
+    if not moved and data_dir is None:
+        check_pictures(config, run.best)
     config = merge(config.to_dict(), [Layer("flags", moved or {})])
     report: Report = evaluate(
         loaded._replace(config=config),

@@ -3,7 +3,6 @@
 Nothing here imports torch.
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from itertools import product
@@ -173,9 +172,9 @@ def span(
 def same_training(wanted: TrainConfig, run: TrainConfig) -> bool:
     """Whether a run's config is what would be trained, wherever the data lie.
 
-    What the data are no config tells: see `data_of`. Device, precision and threads matter only
-    where they are named. Nor does it matter what was to be done about numbers that go wrong, as
-    long as the run would have stopped at them.
+    What the data are no config tells: see `netlab.runs.pictures.trained_on`. Device, precision and
+    threads matter only where they are named. Nor does it matter what was to be done about numbers
+    that go wrong, as long as the run would have stopped at them.
     """
     if run.on_nan not in ("stop", wanted.on_nan):
         return False
@@ -209,14 +208,6 @@ def find_training(
     candidates.reverse()  # the newest first
     candidates.sort(key=lambda summary: summary.state != "done")  # stable: finished ones first
     return next(filter(accept, candidates), None)
-
-
-def data_of(run: RunDir) -> str:
-    """Fingerprint of the pictures that a run is trained on; empty if it does not tell."""
-    for state in (run.state, run.older_state):
-        with contextlib.suppress(WeightsError, KeyError, TypeError):
-            return str(read_header(state).about["progress"]["data"])
-    return ""
 
 
 def method_key(config: TrainConfig) -> TrainConfig:

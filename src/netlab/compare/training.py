@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from netlab.compare.methods import data_of, find_training, method_names
+from netlab.compare.methods import find_training, method_names
 from netlab.config import FREE_ON_RESUME, TrainConfig
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import Interrupted, NetlabError, WeightsError, WorkFailed, out_of_memory
 from netlab.runs.folder import RunDir
+from netlab.runs.pictures import trained_on
 from netlab.runs.summary import RunSummary
 from netlab.settings import Layer, merge
 from netlab.tasks.data import data_request
@@ -130,11 +131,11 @@ def _fault(config: TrainConfig, pictures: "_Pictures", summary: RunSummary) -> s
             read_tensors(run.best)
         except WeightsError as error:
             return str(error)
-    trained_on = data_of(run)
-    if trained_on and trained_on != pictures.fingerprint(config):
+    own_pictures = trained_on(run)
+    if own_pictures and own_pictures != pictures.fingerprint(config):
         return "trained on other pictures than are there now"
     # One that has saved nothing yet begins anew; built-in data sets are what they were.
-    if not trained_on and done and config.images is not None:
+    if not own_pictures and done and config.images is not None:
         return "does not tell on which pictures it was trained"
     return ""
 

@@ -13,6 +13,7 @@ from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import ConfigError, DataError, Interrupted, UsageError, counted
 from netlab.files import write_text
 from netlab.runs.folder import RunDir, create_run, remove_parts
+from netlab.runs.pictures import record_pictures
 from netlab.settings import Layer, merge, read_config_file
 from netlab.training.epoch import finish_epoch, save_samples
 from netlab.training.listener import Listener
@@ -85,6 +86,7 @@ def fit(
         progress.command = command
         progress.data = fingerprint(trainer.train, trainer.val)
     _write_config(run, config, anew=resume)
+    record_pictures(run, config, fingerprint(trainer.val))
     saves = Saves(state, run, config)
     with logged(trainer.listener, run, config, state) as listener:
         trainer = replace(trainer, listener=listener)

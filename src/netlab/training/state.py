@@ -148,7 +148,7 @@ class State:
             "scaler": self.scaler.state_dict(),
             "helper_parameters": [name for name, _ in self.helpers.named_parameters()],
         }
-        save_weights(run.state, self._tensors(), about, keep=run.older_state)
+        save_weights(run.state, self.tensors(), about, keep=run.older_state)
         brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
         write_text(run.progress, json.dumps({"format": FORMAT, **brief}, indent=2) + "\n")
 
@@ -199,7 +199,8 @@ class State:
             notes.append(f"going on with other settings, as allowed: {'; '.join(changed)}")
         return notes
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
+        """All of a state file, by name; they share memory with network, average and optimiser."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"helpers.{k}": v for k, v in self.helpers.state_dict().items()}
         if self.average is not None:
