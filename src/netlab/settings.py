@@ -50,9 +50,13 @@ def merge(base: Mapping[str, Any], layers: Iterable[Layer]) -> TrainConfig:
 
 
 def defaults_of(arch: str) -> Layer:
-    """The default preset of an architecture; empty where it has none."""
+    """The default preset of an architecture, or the `defaults` of one from another package."""
     path = _PRESETS / arch / "default.yaml"
-    values = _read_yaml(path.read_text(encoding="utf-8"), path.name) if path.is_file() else {}
+    values: Mapping[str, Any] = {}
+    if path.is_file():
+        values = _read_yaml(path.read_text(encoding="utf-8"), path.name)
+    elif arch in registry.names("architecture"):
+        values = registry.stated("architecture", arch, "defaults") or {}
     return Layer(f"default preset of {arch}", {"arch": arch, **values})
 
 
