@@ -259,7 +259,7 @@ def stated(kind: str, name: str, attribute: str) -> Any:
 
     module = ast.parse(own[name].read_text(encoding="utf-8"))
     classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
-    for node in (node for found in classes for node in found.body):
+    for node in (node for owner in classes for node in owner.body):
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == attribute and node.value:
             return ast.literal_eval(node.value)
     return None
