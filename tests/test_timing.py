@@ -1,5 +1,6 @@
 """`auto` means measured: the quickest is taken, in little time, and nothing else changes."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,16 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from netlab import device, timing
+from netlab.cli.main import main
 from netlab.compare.training import train_methods
 from netlab.config import TrainConfig
 from netlab.device import Machine, resolve
 from netlab.errors import UsageError
+from netlab.predict import predictor as predicting
+from netlab.predict.predictor import Predictor
 from netlab.runs.folder import RunDir, create_run
 from netlab.timing import Pace, machines_to_try, measure, measured_line
 from netlab.training import prepare as preparing
@@ -249,6 +254,50 @@ def test_methods_that_are_compared_share_what_the_first_has(tmp_path: Path) -> N
 
     train_methods(configs, tmp_path, fake, note=lambda text: None)
     assert trained == [("auto", 0), ("bf16", 7), ("bf16", 2)]
+
+
+# ------------------------------------------------------------------ predictions
+
+
+@pytest.mark.usefixtures("two_cores")
+def test_many_pictures_are_predicted_by_the_quickest(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(speeds(60, 140, 30, 35))
+
+    def timed(machines: Any, step: Callable[[Machine, int], None], **size: int) -> list[Pace]:
+        step(machines[0], 4)
+        return measure(machines, clock.step, clock=clock, **size)
+
+    monkeypatch.setattr(predicting, "measure", timed)
+    predictor = Predictor.load("unet-pets", device="cpu", precision="auto", threads=0)
+    tensors = copy.deepcopy(predictor.network.state_dict())
+    line = predictor.take_quickest("auto", 0, pictures=10**5, batch_size=8)
+    assert line.startswith("measured: fp32 with 1 thread 140 images/s (fp32, 2 threads: 60; bf16")
+    assert (predictor.machine, torch.get_num_threads()) == (FOUR[1], 1)
+    after = predictor.network.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in tensors.items())
+    steps = len(clock.steps)
+    assert predictor.take_quickest("fp32", 2, pictures=10**5, batch_size=8) == ""
+    assert len(clock.steps) == steps
+
+
+@pytest.mark.parametrize("count", [50, 51])
+def test_only_a_folder_of_many_pictures_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    asked: list[tuple[str, int, int]] = []
+
+    def take_quickest(
+        self: Predictor, precision: str, threads: int, *, pictures: int, batch_size: int
+    ) -> str:
+        asked.append((precision, threads, pictures))
+        return "measured: it"
+
+    monkeypatch.setattr(Predictor, "take_quickest", take_quickest)
+    for number in range(count):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    with pytest.raises(SystemExit):
+        main(["predict-mask", str(tmp_path), "--threads", "1", "--out", str(tmp_path / "out")])
+    assert asked == [("auto", 1, 51)] * (count > 50)
 
 
 def test_what_is_resolved_without_trying_is_what_is_there() -> None:

@@ -146,9 +146,9 @@ class VaeReport:
             "images_per_second": round(len(self.data) / max(self.seconds, 1e-9), 1),
         }
 
-    def table(self) -> list[str]:
+    def table(self, width: int | None = None) -> list[str]:
         """The scores as lines of text, beside those of the trivial predictors."""
-        return vae_table(self.result())
+        return vae_table(self.result(), width)
 
     def measures(self) -> list[Measure]:
         """What runs are compared by, the score first; see `contracts.report.Report`."""

@@ -1,18 +1,19 @@
 """The scores of a conditional VAE in rows, for the terminal and the page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from netlab.contracts.report import Measure
 from netlab.figures.html.table import ScoreRow
+from netlab.figures.text_table import text_table
 from netlab.tasks.score_table import count_line, score_lines, score_row
 
 
-def vae_table(result: Mapping[str, Any]) -> list[str]:
+def vae_table(result: Mapping[str, Any], width: int | None = None) -> list[str]:
     """The scores as lines of text: the VAE beside trivial stand-ins and other weights."""
     columns = ["network", *result["baselines"]]
-    lines = score_lines(columns, vae_rows(result), label=34)
-    return [count_line(result), *lines, *_swap_lines(result)]
+    lines = score_lines(columns, vae_rows(result), width)
+    return [count_line(result), *lines, *_swap_lines(result, width)]
 
 
 def vae_rows(result: Mapping[str, Any]) -> list[ScoreRow]:
@@ -73,19 +74,17 @@ def vae_measures(result: Mapping[str, Any]) -> list[Measure]:
     return [*swap, *z, *likelihood] if judged else [*likelihood, *z]
 
 
-def _swap_lines(result: Mapping[str, Any]) -> list[str]:
+def _swap_lines(result: Mapping[str, Any], width: int | None) -> list[str]:
     table, classes = result["swap_table"], result["classes"]
     if table is None:
         return ["no judge for this data set: name one with --judge to have swaps read"]
-    width = max(6, *(len(name) + 1 for name in classes))
     judge = result["judge"]
-    lines = [
+    cells = [
+        [name, *("" if share is None else f"{share:.2f}" for share in row)]
+        for name, row in zip(classes, table, strict=True)
+    ]
+    return [
         "",
         f"read as asked, by {judge['weights']}: rows are the true label, columns the asked one",
-        f"{'':<12}" + "".join(f"{name:>{width}}" for name in classes),
-    ]
-    show: Callable[[float | None], str] = lambda x: "" if x is None else f"{x:.2f}"  # noqa: E731
-    return lines + [
-        f"{name:<12}" + "".join(f"{show(x):>{width}}" for x in row)
-        for name, row in zip(classes, table, strict=True)
+        *text_table(cells, ["", *classes], width=width),
     ]
