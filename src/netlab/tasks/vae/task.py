@@ -30,7 +30,7 @@ from netlab.tasks.labelled import (
 from netlab.tasks.pixels import input_facts, to_bytes
 from netlab.tasks.vae.build import build_criterion, build_likelihood, build_network, check_network
 from netlab.tasks.vae.judge import Judge
-from netlab.tasks.vae.report import VaeReport
+from netlab.tasks.vae.report import VaeReport, every_label_figure, under_every_label
 from netlab.tasks.vae.scores import VaeScores
 from netlab.tasks.vae.step import vae_step
 
@@ -159,48 +159,15 @@ class ConditionalVae(LabelledTask):
 
     def sample_figure(
         self,
-        network: Any,
+        network: nn.Module,
         data: LabelledSet,
         indices: NDArray[np.int64],
         batch: tuple[Tensor, ...],
         title: str,
     ) -> Image.Image:
         """The pictures at `indices`, their reconstruction, and each under every label."""
-        names = [data.names[i] for i in indices]
         images, labels = batch
-        return self.every_label(network, images, labels, names, title)
-
-    def every_label(
-        self, network: Any, images: Tensor, labels: Tensor, names: Sequence[str], title: str
-    ) -> Image.Image:
-        """A figure of pictures (N, C, S, S), their reconstruction, and each under every label."""
-        found = self.under_every_label(network, images, labels)
-        captions = [f"{n}: {self.classes[k]}" for n, k in zip(names, labels.tolist(), strict=True)]
-        return label_sheet(*found, captions, self.classes, title)
-
-    @torch.inference_mode()
-    def under_every_label(self, network: Any, images: Tensor, labels: Tensor) -> "EveryLabel":
-        """Decode pictures (N, C, S, S) with the label they have, and with each there is."""
-        device = next(network.parameters()).device
-        images, labels = images.to(device), labels.to(device)
-        count, kinds = len(images), len(self.classes)
-        every = torch.eye(kinds, device=images.device)
-        true = every[labels]
-        z = network.encode(images, true).mean
-        again = self.likelihood.picture(network.decode(z, true))
-        outputs = network.decode(z.repeat_interleave(kinds, dim=0), every.repeat(count, 1))
-        swaps = to_bytes(self.likelihood.picture(outputs))
-        return EveryLabel(
-            to_bytes(images), to_bytes(again), swaps.reshape(count, kinds, *swaps.shape[1:])
+        every = under_every_label(
+            cast(VaeNetwork, network), self.likelihood, images, labels, len(self.classes)
         )
-
-
-class EveryLabel(NamedTuple):
-    """N pictures and what is decoded from their posterior means."""
-
-    images: NDArray[np.uint8]
-    """(N, S, S, C)."""
-    again: NDArray[np.uint8]
-    """(N, S, S, C), with the label they have."""
-    swaps: NDArray[np.uint8]
-    """(N, K, S, S, C), with each label."""
+        return every_label_figure(every, data, indices, title)
