@@ -32,6 +32,7 @@ from netlab.compare.page import comparison_page
 from netlab.config import TrainConfig
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Measure
+from netlab.contracts.score import Score
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import ConfigError, UsageError
 from netlab.figures.comparison import method_panels, method_pictures
@@ -469,7 +470,7 @@ def test_curves_keep_the_colour_of_a_method_over_its_seeds() -> None:
     rows: list[dict[str, float | None]] = [
         {"epoch": e, "train_loss": 1 / e, "val_loss": 2 / e, "val_miou": 0.5} for e in range(1, 6)
     ]
-    panels = method_panels(["a", "b"], [[rows, rows], [rows]], ("val_miou", "mIoU"))
+    panels = method_panels(["a", "b"], [[rows, rows], [rows]], Score("val_miou", "mIoU"))
     assert [panel.title for panel in panels] == [
         "Training loss",
         "Validation loss",
@@ -480,12 +481,12 @@ def test_curves_keep_the_colour_of_a_method_over_its_seeds() -> None:
         assert [line.label for line in panel.lines] == ["a", "", "b"]
         assert panel.lines[0].colour == panel.lines[1].colour != panel.lines[2].colour
     assert draw_panels(panels).width > 1000
-    assert len(method_panels(["a"], [[rows]], ("val_nothing", "x"))) == 2
+    assert len(method_panels(["a"], [[rows]], Score("val_nothing", "x"))) == 2
 
 
 def test_a_colour_that_comes_again_is_dashed() -> None:
     rows: list[dict[str, float | None]] = [{"epoch": e, "train_loss": 1 / e} for e in (1, 2)]
-    lines = method_panels([str(i) for i in range(9)], [[rows]] * 9, ("val_miou", ""))[0].lines
+    lines = method_panels([str(i) for i in range(9)], [[rows]] * 9, Score("val_miou", ""))[0].lines
     assert len({(line.colour, line.dashed) for line in lines}) == 9
     assert [line.dashed for line in lines] == [False] * 7 + [True] * 2
 

@@ -54,7 +54,7 @@ def test_an_architecture_says_what_it_is_put_together_from(arch: str) -> None:
     about = {"classes": ["a", "b"], "input": {"channels": 3, "size": config.image_size}}
     factory = registry.get("task", registry.get("architecture", arch).task)
     with torch.device("meta"):
-        network = factory.build(config, about)
+        network = factory.of_weights(config, about).build_network()
     parts = [name for name, _ in network.named_children() if name in registry.FOLDERS]
     assert parts_of(arch) == registry.get("architecture", arch).parts == tuple(parts)
     said = " + ".join(getattr(config, kind) for kind in parts)

@@ -22,6 +22,7 @@ from netlab.compare.comparison import document, score_run, side_by_side
 from netlab.compare.page import comparison_page
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Headline, Html, Section
+from netlab.contracts.score import Score
 from netlab.figures.curves import Line, Panel, other_panels, training_panels
 from netlab.figures.html.chart import line_chart
 from netlab.figures.html.gallery import Example, Group, PictureRow, gallery, picture_table
@@ -98,6 +99,9 @@ class Sound(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.open[-1].own.append(data)
+
+
+MIOU = Score("val_miou", "mIoU")
 
 
 def parse(text: str) -> Node:
@@ -533,14 +537,14 @@ def test_chart_of_numbers_that_cannot_be_drawn(values: list[float]) -> None:
 
 def test_panels_of_a_run_show_each_column_once() -> None:
     row = {"epoch": 1, "train_loss": 2, "train_ce": 1, "val_loss": 3, "val_ce": 1, "val_miou": 0.5}
-    first = training_panels([row])
+    first = training_panels([row], MIOU)
     assert [panel.title for panel in first] == ["Loss", "Validation mIoU"]
-    assert [panel.title for panel in other_panels([row])] == ["ce"]
-    assert [line.label for line in other_panels([row])[0].lines] == ["training", "validation"]
+    assert [panel.title for panel in other_panels([row], MIOU)] == ["ce"]
+    assert [line.label for line in other_panels([row], MIOU)[0].lines] == ["training", "validation"]
     later = {"epoch": 2, "val_loss": 9}  # a run may take an epoch for its best by another measure
-    marked = training_panels([row, later], "none", best_epoch=2)
+    marked = training_panels([row, later], Score("none", ""), best_epoch=2)
     assert marked[0].lines[-1].label == "best: 9.000 at epoch 2"
-    judged = training_panels([row], "val_loss_that_is_not_there")
+    judged = training_panels([row], Score("val_loss_that_is_not_there", ""))
     assert [line.label for line in judged[0].lines][-1].startswith("best: 3.000")
 
 

@@ -24,9 +24,8 @@ from netlab.expressions import parse_sum
 from netlab.layers.blocks.conv import ConvBlock
 from netlab.layers.reader import frozen
 from netlab.settings import Layer, merge, recipe
-from netlab.tasks.vae.build import in_order
 from netlab.tasks.vae.step import draw_wrong, vae_step
-from netlab.tasks.vae.task import ConditionalVae
+from netlab.tasks.vae.task import ConditionalVae, in_order
 from netlab.training.loop import train_epoch
 from netlab.training.prepare import build_model, prepare, settle
 from netlab.vae_terms.kl import kl_nats

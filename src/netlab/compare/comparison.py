@@ -19,6 +19,7 @@ from netlab.runs.summary import rows as epoch_rows
 from netlab.runs.summary import summarise
 from netlab.scoring.evaluate import evaluate, with_places
 from netlab.settings import Layer, merge
+from netlab.tasks.build import task_of
 from netlab.tasks.load import load
 
 _TIMES = ("training_images_per_second", "seconds")
@@ -196,7 +197,7 @@ def side_by_side(entries: Sequence[Entry], known: Mapping[RunDir, str] | None = 
     Raises:
         UsageError: runs of different tasks.
     """
-    tasks = sorted({entry.config.arch for entry in entries})
+    tasks = sorted({task_of(entry.config) for entry in entries})
     if len(tasks) > 1:
         raise UsageError(f"runs of {' and '.join(tasks)} have no scores in common")
     groups: dict[tuple[str, ...], list[Entry]] = {}

@@ -8,6 +8,7 @@ from netlab.compare.comparison import Comparison
 from netlab.contracts.report import Shown
 from netlab.figures.comparison import method_panels
 from netlab.figures.curves import Panel
+from netlab.tasks.build import score_of
 
 
 class Pictures(NamedTuple):
@@ -26,8 +27,7 @@ def panels(comparison: Comparison) -> list[Panel]:
     """Training and validation loss and the score, a colour a method."""
     names = [method.name for method in comparison.methods]
     runs = [[entry.rows for entry in method.entries] for method in comparison.methods]
-    score = comparison.measures[0]
-    return method_panels(names, runs, (f"val_{score.name}", score.label))
+    return method_panels(names, runs, score_of(comparison.first.config))
 
 
 def scales(comparison: Comparison) -> str:

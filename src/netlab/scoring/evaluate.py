@@ -6,12 +6,14 @@ from typing import Any
 
 from netlab import registry
 from netlab.config import MACHINE_PATHS, TrainConfig
+from netlab.contracts.task import Task
 from netlab.device import Machine, resolve
 from netlab.errors import UsageError
 from netlab.runs.find import find_weights, name_of
 from netlab.scoring.judge import load_judge
 from netlab.scoring.score import score
 from netlab.settings import Layer, merge, read_config_file
+from netlab.tasks.data import load_scored
 from netlab.tasks.load import Loaded, load_weights
 
 _NOT_BESIDE = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
@@ -66,8 +68,8 @@ def evaluate(
         loaded = load_weights(path)
         config = with_places(loaded.config, path)
     machine: Machine = resolve(device, precision, threads)
-    factory = registry.get("task", loaded.about["task"])
-    places = {
+    task_class: type[Task] = registry.get("task", loaded.about["task"])
+    paths = {
         "data_dir": data_dir,
         "images": images,
         "masks": masks,
@@ -75,28 +77,24 @@ def evaluate(
         "skip_bad": skip_bad or None,
         "limit": limit,
     }
-    extra: dict[str, Any] = {}
-    if factory.judged:
+    options: dict[str, Any] = {}
+    if task_class.judged:
         dataset, classes = loaded.config.dataset, loaded.about["classes"]
         channels = loaded.about["input"]["channels"]
-        extra["judge"] = load_judge(
+        options["judge"] = load_judge(
             judge, dataset, classes, machine, channels=channels, runs_dir=runs_dir
         )
         others = [find_weights(str(other), runs_dir) for other in beside]
         how = {"judge": judge, "split": split, "batch_size": batch_size, "runs_dir": runs_dir}
-        extra["beside"] = {name_of(o): _result(o, machine, places | how) for o in others}
+        results = {name_of(o): _result(o, machine, paths | how) for o in others}
+        options["beside"] = results or loaded.about.get("baselines", {})
     elif judge is not None or beside:
         raise UsageError(f"--judge and --beside are for a vae, not for {loaded.config.arch}")
-    report = factory.report(
-        config,
-        loaded.about,
-        split=split,
-        places=places,
-        note=note,
-        **extra,
-    )
+    scored = load_scored(task_class, config, loaded.about, split, paths, note)
+    task = task_class.of_weights(scored.config, loaded.about)
+    report = task.report(scored.data, scored.split, scored.train, **options)
     network = machine.place(loaded.network)
-    return score(report, report.task, network, report.data, machine, batch_size)
+    return score(report, task, network, report.data, machine, batch_size)
 
 
 def _result(weights: Path, machine: Machine, how: Mapping[str, Any]) -> dict[str, Any]:

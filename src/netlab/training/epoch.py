@@ -34,12 +34,8 @@ def finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
     row = _row(trainer, progress, scores)
     progress.rows.append(row)
     progress.epoch, progress.batch, progress.sums = progress.epoch + 1, 0, {}
-    reached = scores[task.monitor] or 0.0
-    best = (
-        task.last_is_best
-        or progress.best is None
-        or (reached < progress.best if task.lower_is_better else reached > progress.best)
-    )
+    reached = scores[task.score.column] or 0.0
+    best = task.last_is_best or task.score.better(reached, progress.best)
     if best:
         progress.best, progress.best_epoch, progress.stale = reached, progress.epoch, 0
     else:
@@ -51,8 +47,7 @@ def finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
         save_samples(trainer, state, run, "best")
     save_weights(run.last, tensors, about)
     write_rows(run.metrics, progress.rows)
-    monitor = None if task.lower_is_better else task.monitor
-    curves = training_curves(progress.rows, run.name, monitor, progress.best_epoch)
+    curves = training_curves(progress.rows, run.name, task.score, progress.best_epoch)
     save_png(curves, run.curves)
     trainer.report.epoch(row, best)
 

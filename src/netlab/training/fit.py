@@ -153,6 +153,7 @@ def _plan(trainer: Trainer, state: State) -> dict[str, Any]:
         "network": network_words(trainer.config.to_dict()),
         "weights": sum(p.numel() for p in state.network.parameters()),
         "loss": trainer.config.loss,
+        "score": trainer.task.score,
         "data": trainer.config.dataset,
         "train": len(trainer.train),
         "val": len(trainer.val),

@@ -12,9 +12,11 @@ from torch import nn
 from netlab import registry
 from netlab.components import component
 from netlab.config import TrainConfig
+from netlab.contracts.task import Task
 from netlab.device import Machine, forget_peak_memory, resolve
 from netlab.errors import out_of_memory
 from netlab.seeds import derive
+from netlab.tasks.build import task_of
 from netlab.training.logs import check_logs
 from netlab.training.loop import Trainer, train_epoch
 from netlab.training.reporter import Reporter, Silent
@@ -43,8 +45,7 @@ def build_model(config: TrainConfig, classes: int | None = None, channels: int =
         "classes": list(names) if classes is None else [str(i) for i in range(classes)],
         "input": {"channels": channels},
     }
-    network: nn.Module = _factory(config).build(config, about)
-    return network
+    return _task(config).of_weights(config, about).build_network()
 
 
 def settle(config: TrainConfig) -> tuple[TrainConfig, Machine]:
@@ -72,7 +73,7 @@ def check(config: TrainConfig) -> None:
         UsageError: a package for logs that is not there.
     """
     check_logs(config)
-    _factory(config).check(config)
+    _task(config).check(config)
 
 
 def load(config: TrainConfig, report: Reporter) -> tuple[Any, Any]:
@@ -81,9 +82,12 @@ def load(config: TrainConfig, report: Reporter) -> tuple[Any, Any]:
     Raises:
         ConfigError, DataError: settings or data that do not fit.
     """
-    factory = _factory(config)
-    factory.check(config)
-    return tuple(factory.load(config, part, report.message) for part in ("train", "val"))
+    task = _task(config)
+    task.check(config)
+    return (
+        task.load(config, "train", report.message),
+        task.load(config, "val", report.message),
+    )
 
 
 def prepare(
@@ -107,9 +111,8 @@ def prepare(
     report = report or Silent()
     forget_peak_memory(machine.device)
     train, val = data or load(config, report)
-    factory = _factory(config)
     torch.manual_seed(derive(config.seed, _HELPERS))
-    task = factory.create(config, train)
+    task = _task(config).create(config, train)
     task.place(machine.device)
     torch.manual_seed(derive(config.seed, _WEIGHTS))
     network = task.build_network()
@@ -156,6 +159,7 @@ def _try_batch(config: TrainConfig, machine: Machine, data: tuple[Any, Any]) -> 
         trainer.task.evaluation().update(state.best_network.eval(), batch)
 
 
-def _factory(config: TrainConfig) -> Any:
-    """The `contracts.task.TaskFactory` of a config's architecture."""
-    return registry.get("task", registry.get("architecture", config.arch).task)
+def _task(config: TrainConfig) -> type[Task]:
+    """The task that a config's architecture is for."""
+    task: type[Task] = registry.get("task", task_of(config))
+    return task

@@ -1,7 +1,7 @@
 """The full score of a conditional VAE: `netlab eval`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
@@ -26,7 +26,7 @@ from netlab.metrics.bounds import (
 )
 from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
-from netlab.tasks.labelled import raw_batch
+from netlab.tasks.base import raw_batch
 from netlab.tasks.pixels import to_bytes, to_unit
 from netlab.tasks.score_table import count_line, score_lines
 from netlab.tasks.vae.judge import Judge, Seen
@@ -140,12 +140,11 @@ class VaeReport:
     def gathered(self) -> Gathered:
         """All batches as one, on the CPU."""
         columns: Any = zip(*self.batches, strict=True)
-        return Gathered(
-            *(
-                torch.cat(column).cpu() if isinstance(column[0], Tensor) else np.concatenate(column)
-                for column in columns
-            )
-        )
+        joined: list[Any] = [
+            torch.cat(column).cpu() if isinstance(column[0], Tensor) else np.concatenate(column)
+            for column in columns
+        ]
+        return Gathered(*joined)
 
     @cached_property
     def seen(self) -> Seen | None:
@@ -341,7 +340,7 @@ class VaeReport:
 def under_every_label(
     network: VaeNetwork, likelihood: Likelihood, images: Tensor, labels: Tensor, classes: int
 ) -> EveryLabel:
-    """Decode pictures (N, C, S, S), on the network's device, with their label and with each of K."""
+    """Decode pictures (N, C, S, S) with their label and with each of K; all on one device."""
     one_hot = torch.eye(classes, device=images.device)
     true_weights = one_hot[labels]
     z = network.encode(images, true_weights).mean

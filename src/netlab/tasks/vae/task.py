@@ -1,8 +1,8 @@
 """Pictures to a latent and back, with their label on both sides."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any, ClassVar, NamedTuple, cast
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -10,25 +10,21 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from netlab import registry
+from netlab.components import component, find_component
 from netlab.config import TrainConfig
-from netlab.contracts.dataset import LabelledSet, Split
+from netlab.contracts.dataset import LabelledSet
+from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch
+from netlab.contracts.score import Score
 from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeStep, VaeTerm
+from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
-from netlab.figures.swaps import label_sheet
 from netlab.registry import register
-from netlab.tasks.build import refuse_unused
-from netlab.tasks.labelled import (
-    LabelledTask,
-    Place,
-    check_dataset,
-    load_labelled,
-    raw_batch,
-    scored_part,
-)
-from netlab.tasks.pixels import input_facts, to_bytes
-from netlab.tasks.vae.build import build_criterion, build_likelihood, build_network, check_network
+from netlab.tasks.build import build_block, build_decoder, build_encoder, build_terms
+from netlab.tasks.criterion import WeightedSum
+from netlab.tasks.labelled import LabelledTask
 from netlab.tasks.vae.judge import Judge
 from netlab.tasks.vae.report import VaeReport, every_label_figure, under_every_label
 from netlab.tasks.vae.scores import VaeScores
@@ -39,78 +35,96 @@ from netlab.tasks.vae.step import vae_step
 class ConditionalVae(LabelledTask):
     """Trains and scores conditional VAEs on labelled pictures (B, C, S, S); see `LabelledTask`."""
 
-    monitor: ClassVar[str] = "val_loss"
-    lower_is_better: ClassVar[bool] = True
+    score: ClassVar[Score] = Score("val_loss", "val loss", higher_is_better=False)
+    uses: ClassVar[tuple[str, ...]] = ("stem", "latent", "helper_lr")
     judged: ClassVar[bool] = True
+    page_at_end: ClassVar[bool] = False  # probes, bounds and distances take minutes
+    loss_kind: ClassVar[str] = "vae-term"
 
-    network = staticmethod(build_network)
+    @property
+    def last_is_best(self) -> bool:
+        """Whether it is trained against a network that learns, too."""
+        return any(term.adversarial for term in self.terms.values())
 
-    def __init__(
-        self, config: TrainConfig, classes: Sequence[str], channels: int, mirrors: bool = True
-    ) -> None:
-        super().__init__(config, classes, channels, mirrors)
-        self.criterion = build_criterion(config, len(classes), channels)
-        self.likelihood = build_likelihood(config, channels)
-        terms = cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
-        self.terms = terms
-        """The terms of the loss in the order in which they are worked out; see `in_order`."""
-        self.typed = [term.name for term in parse_sum(config.loss)]
-        """Their names in the order in which they were typed and are logged."""
-        self.logged = [*self.typed, *(f"{name}_helper" for name in self.typed)]
-        self.last_is_best = any(term.adversarial for term in terms.values())
-
-    @staticmethod
-    def check(config: TrainConfig) -> None:
-        """Refuse a config whose network cannot be trained, before data are read.
+    def build_network(self) -> nn.Module:
+        """A new network with random weights, from the components that the config names.
 
         Raises:
-            ConfigError: a data set without labels, or parts that do not fit each other.
+            ConfigError: components that do not fit each other, or arguments they do not take.
         """
-        check_dataset(config)
-        refuse_unused(config, "class_weights", "disturb")
-        check_network(config)
-
-    @staticmethod
-    def report(
-        config: TrainConfig,
-        about: Mapping[str, Any],
-        *,
-        split: Split,
-        places: Mapping[str, Any],
-        note: Callable[[str], None],
-        judge: Judge | None = None,
-        beside: Mapping[str, Any] | None = None,
-    ) -> VaeReport:
-        """The empty report of `netlab eval` on a part of the data; see `TaskFactory.report`.
-
-        Args:
-            config, about, split, places, note: see there.
-            judge: reads the pictures.
-            beside: results of other weights; without any, those that the weights file brings.
-        """
-        config, data = scored_part(config, about, split, places, note)
-        own = bool(places.get("images"))
-        train = data if own else load_labelled(replace(config, limit=None), "train", note)
-        task = ConditionalVae.create(config, data)
-        return VaeReport(
-            task, data, train, "all" if own else split, judge, beside or about.get("baselines", {})
+        config, channels = self.config, self.channels
+        if registry.get("decoder", config.decoder).needs_skips:
+            raise ConfigError(
+                f"decoder '{config.decoder}' needs skips, which a vae has not; "
+                "choose another --decoder"
+            )
+        block = build_block(config)
+        conditioning = component(config, "conditioning")(
+            classes=len(self.classes), size=config.image_size, block=block
         )
+        in_channels = (channels + conditioning.image_channels) * config.stem**2
+        encoder, bottleneck = build_encoder(config, in_channels, block)
+        decoder = build_decoder(config, encoder, bottleneck, conditioning.block, with_skips=False)
+        network: nn.Module = component(config, "architecture", config.arch)(
+            encoder,
+            bottleneck,
+            decoder,
+            conditioning,
+            size=config.image_size,
+            latent=config.latent,
+            out_channels=channels * self.likelihood.numbers,
+            stem=config.stem,
+        )
+        return network
+
+    def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Pictures and one-hot labels (B, K)."""
+        return images, torch.empty(len(images), len(self.classes))
+
+    @cached_property
+    def likelihood(self) -> Likelihood:
+        """Of pictures under what the decoder gives."""
+        return build_likelihood(self.config, self.channels)
+
+    @cached_property
+    def criterion(self) -> WeightedSum:
+        """The loss that the config names, as a weighted sum of its terms in their own order.
+
+        Raises:
+            ConfigError: not exactly one likelihood among the terms.
+        """
+        likelihood_name(self.config)
+        weights = {term.name: term.weight for term in parse_sum(self.config.loss)}
+        terms = build_terms(
+            self.config,
+            "vae",
+            self.loss_kind,
+            order=in_order,
+            classes=len(self.classes),
+            channels=self.channels,
+            size=self.config.image_size,
+            latent=self.config.latent,
+        )
+        return WeightedSum(terms, [weights[name] for name in terms])
+
+    @property
+    def terms(self) -> Mapping[str, VaeTerm]:
+        """The terms of the loss by name, in the order in which they are worked out."""
+        return cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
 
     def helpers(self) -> nn.Module:
         """The networks inside the terms of the loss, such as the adversary."""
         return self.criterion
 
-    def train_batch(
-        self, data: LabelledSet, indices: NDArray[np.int64], epoch: int, place: Place
+    def batch(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        indices: NDArray[np.int64],  # noqa: ARG002
+        epoch: int | None,  # noqa: ARG002
     ) -> tuple[Tensor, Tensor]:
-        """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,), augmented."""
-        return self.augmented(data, indices, epoch, place)
-
-    def eval_batch(
-        self, data: LabelledSet, indices: NDArray[np.int64], place: Place
-    ) -> tuple[Tensor, Tensor]:
-        """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,), as they are."""
-        return raw_batch(data, indices, place)
+        """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,)."""
+        return images, targets
 
     def helper_losses(self, step: VaeStep) -> dict[str, Tensor]:
         """What the terms' own networks learn from, by `TERM_helper`; empty where there are none."""
@@ -137,24 +151,44 @@ class ConditionalVae(LabelledTask):
         helped = self.helper_losses(step)
         loss: Loss = self.criterion(step)
         parts = {**loss.parts, **{name: nats.detach() for name, nats in helped.items()}}
-        parts = {name: parts[name] for name in self.logged if name in parts}
-        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
+        typed = self._typed()
+        logged = [*typed, *(f"{name}_helper" for name in typed)]
+        return Loss(
+            loss.total,
+            {name: parts[name] for name in logged if name in parts},
+            torch.stack([*helped.values()]).sum() if helped else None,
+        )
 
     def evaluation(self) -> VaeScores:
         """An empty score-keeper for validation."""
         return VaeScores(
-            self.criterion, self.likelihood, self.typed, len(self.classes), self.config.seed
+            self.criterion, self.likelihood, self._typed(), len(self.classes), self.config.seed
         )
 
-    def report_on(self, data: LabelledSet, train: LabelledSet, split: str) -> None:  # noqa: ARG002
-        """None: probes, bounds and distances take minutes."""
-        return None
+    def report(
+        self,
+        data: LabelledSet,
+        split: str,
+        train: Callable[[], LabelledSet],
+        judge: Judge | None = None,
+        beside: Mapping[str, Any] | None = None,
+        **_: Any,
+    ) -> VaeReport:
+        """The empty score-keeper of `netlab eval`; see `contracts.task.Task.report`.
+
+        Args:
+            data, split, train: see there.
+            judge: reads the pictures.
+            beside: results of other weights.
+        """
+        return VaeReport(self.likelihood, data, train(), split, judge, beside or {})
 
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
+        facts = super().facts()
         return {
-            "classes": list(self.classes),
-            "input": {**input_facts(self.config, self.channels), "mean": None, "std": None},
+            **facts,
+            "input": {**facts["input"], "mean": None, "std": None},
         }
 
     def sample_figure(
@@ -171,3 +205,51 @@ class ConditionalVae(LabelledTask):
             cast(VaeNetwork, network), self.likelihood, images, labels, len(self.classes)
         )
         return every_label_figure(every, data, indices, title)
+
+    def _typed(self) -> list[str]:
+        """Names of the terms as they were typed, which is how they are logged."""
+        return [term.name for term in parse_sum(self.config.loss)]
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Terms in the order in which they are built, learn and are added, however they were typed.
+
+    The likelihood comes first, then what looks at z, then what looks at swapped pictures, then what
+    looks at those encoded again; of each, those without a helper before those with one, by name.
+    """
+
+    def key(name: str) -> tuple[bool, int, bool, str]:
+        term = registry.get("vae-term", name)
+        helped = hasattr(term, "helper_loss")
+        return not hasattr(term, "nats"), term.swaps + term.reencodes, helped, name
+
+    return sorted(names, key=key)
+
+
+def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
+    """The likelihood alone, with its arguments, for weights that are not trained any more."""
+    name = likelihood_name(config)
+    built: Likelihood = find_component(config, "vae-term", name)(
+        channels=channels, size=config.image_size
+    )
+    return built
+
+
+def likelihood_name(config: TrainConfig) -> str:
+    """Name of the one likelihood in a config's loss.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    known = [
+        name
+        for name in registry.names("vae-term")
+        if hasattr(registry.get("vae-term", name), "nats")
+    ]
+    likelihoods = [term.name for term in parse_sum(config.loss) if term.name in known]
+    if len(likelihoods) != 1:
+        raise ConfigError(
+            f"loss '{config.loss}' of a vae needs exactly one likelihood ({', '.join(known)}), "
+            f"not {len(likelihoods)}; such as bce+kl"
+        )
+    return likelihoods[0]
