@@ -18,7 +18,7 @@ from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch
 from netlab.contracts.score import Score
-from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeStep, VaeTerm
+from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeTerm
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
 from netlab.registry import register
@@ -107,10 +107,15 @@ class ConditionalVae(LabelledTask):
         )
         return WeightedSum(terms, [weights[name] for name in terms])
 
-    @property
+    @cached_property
     def terms(self) -> Mapping[str, VaeTerm]:
         """The terms of the loss by name, in the order in which they are worked out."""
         return cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
+
+    @cached_property
+    def typed(self) -> list[str]:
+        """Names of the terms as they were typed, which is how they are logged."""
+        return [term.name for term in parse_sum(self.config.loss)]
 
     def helpers(self) -> nn.Module:
         """The networks inside the terms of the loss, such as the adversary."""
@@ -126,14 +131,6 @@ class ConditionalVae(LabelledTask):
         """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,)."""
         return images, targets
 
-    def helper_losses(self, step: VaeStep) -> dict[str, Tensor]:
-        """What the terms' own networks learn from, by `TERM_helper`; empty where there are none."""
-        return {
-            f"{name}_helper": term.helper_loss(step)
-            for name, term in self.terms.items()
-            if isinstance(term, HelpedTerm)
-        }
-
     def loss(self, network: nn.Module, batch: Batch, done: float) -> Loss:
         """Forward pass and loss of a batch; helpers learn from the same pass."""
         images, labels = batch
@@ -147,22 +144,22 @@ class ConditionalVae(LabelledTask):
             learning=True,
             done=done,
         )
+        helped = {}
         # The helpers' batch norms learn here: after the terms it would spoil their gradients.
-        helped = self.helper_losses(step)
+        for name, term in self.terms.items():
+            if isinstance(term, HelpedTerm):
+                helped[f"{name}_helper"] = term.helper_loss(step)
         loss: Loss = self.criterion(step)
-        parts = {**loss.parts, **{name: nats.detach() for name, nats in helped.items()}}
-        typed = self._typed()
-        logged = [*typed, *(f"{name}_helper" for name in typed)]
-        return Loss(
-            loss.total,
-            {name: parts[name] for name in logged if name in parts},
-            torch.stack([*helped.values()]).sum() if helped else None,
-        )
+        parts = {name: loss.parts[name] for name in self.typed}
+        for name in self.typed:
+            if f"{name}_helper" in helped:
+                parts[f"{name}_helper"] = helped[f"{name}_helper"].detach()
+        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
 
     def evaluation(self) -> VaeScores:
         """An empty score-keeper for validation."""
         return VaeScores(
-            self.criterion, self.likelihood, self._typed(), len(self.classes), self.config.seed
+            self.criterion, self.likelihood, self.typed, len(self.classes), self.config.seed
         )
 
     def report(
@@ -205,10 +202,6 @@ class ConditionalVae(LabelledTask):
             cast(VaeNetwork, network), self.likelihood, images, labels, len(self.classes)
         )
         return every_label_figure(every, data, indices, title)
-
-    def _typed(self) -> list[str]:
-        """Names of the terms as they were typed, which is how they are logged."""
-        return [term.name for term in parse_sum(self.config.loss)]
 
 
 def in_order(names: Iterable[str]) -> list[str]:
