@@ -20,8 +20,9 @@ def active_dimensions(means: Tensor, threshold: float = 0.01) -> Tensor:
 def latent_r2(codes: Tensor, swapped_codes: Tensor, active: Tensor) -> float:
     """How well codes come back when the picture made from them is encoded again.
 
-    R²_d = 1 - Σ_n (z_nd - z'_nd)² / Σ_n (z_nd - mean_n z_nd)² with z of `codes` and z' of `swapped_codes`,
-    averaged over the active dimensions with equal weight, however far each of them spreads.
+    R²_d = 1 - Σ_n (z_nd - z'_nd)² / Σ_n (z_nd - mean_n z_nd)² with z of `codes` and z' of
+    `swapped_codes`, averaged over the active dimensions with equal weight, however far each of them
+    spreads.
 
     Args:
         codes: (N, D), of the originals.
