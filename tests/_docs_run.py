@@ -6,6 +6,7 @@ documentation is run without a line here.
 
 import io
 import os
+import re
 import shutil
 import signal
 import sys
@@ -22,12 +23,15 @@ import typer
 from PIL import Image
 
 from netlab import registry
-from netlab.cli.main import app, main
+from netlab.cli.main import commands, main
 from tests._copies import bytes_of, write_cifar, write_mnist, write_pairs, write_pets
-from tests._docs import ROOT, Command
+from tests._docs import ROOT, Command, Document
 from tests.conftest import netlab
 
 PLUGIN = ROOT / "examples" / "plugin"
+OWN = Document("docs/write-your-own.md")
+"""The page that makes a package."""
+OWN_COMMANDS = {"count-pixels"}
 # Behind the words of a command the last value wins; each option goes to the commands that have it.
 QUICK = {
     "--epochs": "1",
@@ -40,7 +44,7 @@ QUICK = {
     "--precision": "fp32",
     "--threads": "1",
 }
-COMMANDS: dict[str, Any] = dict(typer.main.get_command(app).commands)
+COMMANDS: dict[str, Any] = dict(typer.main.get_command(commands()).commands)
 
 
 class Outcome(NamedTuple):
@@ -106,9 +110,11 @@ def reader_s_folder(folder: Path, data: Path) -> Iterator[Path]:
         patch.chdir(folder)
         patch.setenv("NETLAB_CACHE", "off")
         patch.delenv("NETLAB_DATA", raising=False)
-        _add_plugin(folder / "site", patch)
+        write_own_package(folder / "own")
+        for project in (PLUGIN, folder / "own"):
+            add_package(project, folder / "site", patch)
         yield folder
-    registry._installed.cache_clear()
+    registry.installed.cache_clear()
 
 
 def write_data(folder: Path) -> Path:
@@ -118,9 +124,22 @@ def write_data(folder: Path) -> Path:
     return folder
 
 
-def _add_plugin(site: Path, patch: pytest.MonkeyPatch) -> None:
-    """What `pip install ./examples/plugin` leaves behind, without pip."""
-    project = tomllib.loads((PLUGIN / "pyproject.toml").read_text())["project"]
+def write_own_package(folder: Path) -> list[Path]:
+    """The package that the page for writers of components makes, file by file."""
+    blocks = {"pyproject.toml": next(b for b in OWN.blocks() if b.language == "toml").text}
+    for block in OWN.blocks():
+        if block.language == "python" and block.text.startswith('"""'):
+            blocks[re.findall(r"`(netlab_own/\w+\.py)`", block.before)[-1]] = block.text
+    for name, text in blocks.items():
+        path = folder / name if name.endswith(".toml") else folder / "src" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return [folder / "src" / name for name in blocks if name.endswith(".py")]
+
+
+def add_package(folder: Path, site: Path, patch: pytest.MonkeyPatch) -> None:
+    """What `pip install` of a project leaves behind, without pip."""
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
     about = site / f"{project['name'].replace('-', '_')}-{project['version']}.dist-info"
     about.mkdir(parents=True)
     about.joinpath("METADATA").write_text(
@@ -131,9 +150,9 @@ def _add_plugin(site: Path, patch: pytest.MonkeyPatch) -> None:
     for group, points in project["entry-points"].items():
         lines += [f"[{group}]", *(f"{name} = {value}" for name, value in points.items())]
     about.joinpath("entry_points.txt").write_text("\n".join(lines))
-    patch.syspath_prepend(PLUGIN / "src")
+    patch.syspath_prepend(folder / "src")
     patch.syspath_prepend(site)
-    registry._installed.cache_clear()
+    registry.installed.cache_clear()
 
 
 def draw_folders(folder: Path, values: Sequence[int] = (0, 1)) -> None:

@@ -52,7 +52,7 @@ class Result(NamedTuple):
     """What came of a command line."""
 
     code: int
-    said: str
+    stderr: str
     seconds: float
 
 
@@ -82,14 +82,14 @@ class Worker:
         process, started = self.process, time.monotonic()
         assert process.stdin is not None
         assert process.stdout is not None
-        said = folder.parent / f"{folder.name}.stderr"
-        process.stdin.write(json.dumps([list(words), str(folder), str(said)]) + "\n")
+        log = folder.parent / f"{folder.name}.stderr"
+        process.stdin.write(json.dumps([list(words), str(folder), str(log)]) + "\n")
         process.stdin.flush()
         ready, _, _ = select.select([process.stdout], [], [], self.seconds)
         answer = process.stdout.readline() if ready else ""
         spent = time.monotonic() - started
-        text = said.read_text(errors="replace") if said.exists() else ""
-        said.unlink(missing_ok=True)
+        text = log.read_text(errors="replace") if log.exists() else ""
+        log.unlink(missing_ok=True)
         if not answer:
             self.close()
             return Result(-2 if ready else -1, text, spent)
@@ -126,8 +126,8 @@ def _serve() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     os.write(answers, b"ready\n")
     for line in sys.stdin:
-        words, folder, said = json.loads(line)
-        file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        words, folder, log = json.loads(line)
+        file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.dup2(file, 2)
         os.close(file)
         os.chdir(folder)
@@ -149,16 +149,16 @@ def harm_bytes(data: bytes, dice: Dice) -> bytes:
     for _ in range(dice.choice((1, 1, 2, 8))):
         at = dice.randrange(len(harmed) + 1) if dice.random() < 0.5 else dice.randrange(64)
         at = min(at, len(harmed))
-        way = dice.randrange(6)
-        if way == 0:
+        choice = dice.randrange(6)
+        if choice == 0:
             del harmed[at:]
-        elif way == 1 and at < len(harmed):
+        elif choice == 1 and at < len(harmed):
             harmed[at] ^= 1 << dice.randrange(8)
-        elif way == 2:
+        elif choice == 2:
             harmed[at:at] = dice.randbytes(dice.choice((1, 4, 300)))
-        elif way == 3:
+        elif choice == 3:
             del harmed[at : at + dice.choice((1, 4, 100))]
-        elif way == 4:
+        elif choice == 4:
             harmed[at : at + 4] = dice.choice(
                 (b"\xff\xff\xff\xff", b"\0\0\0\0", b"\x7f\xff\xff\xff")
             )
@@ -176,12 +176,12 @@ def picture(dice: Dice, mode: str = "RGB") -> bytes:
     kind = dice.choice(kinds)
     file = io.BytesIO()
     image.save(file, kind)
-    way = dice.randrange(5)
-    if way == 0:
+    choice = dice.randrange(5)
+    if choice == 0:
         return bomb(dice)
-    if way == 1 and kind == "PNG":
+    if choice == 1 and kind == "PNG":
         return with_size(file.getvalue(), dice)
-    if way == 2:
+    if choice == 2:
         return dice.choice(
             (b"", b"\0" * 1000, b"GIF89a", dice.randbytes(500), b"\x89PNG\r\n\x1a\n")
         )
@@ -242,16 +242,16 @@ def weights(folder: Path, dice: Dice) -> Case:
     data = (TINY / f"{arch}.safetensors").read_bytes()
     length = struct.unpack("<Q", data[:8])[0]
     header, body = json.loads(data[8 : 8 + length]), data[8 + length :]
-    way = dice.randrange(4)
-    if way == 0:
+    choice = dice.randrange(4)
+    if choice == 0:
         data = harm_bytes(data, dice)
     else:
-        if way == 1:
+        if choice == 1:
             about = json.loads(header["__metadata__"]["netlab"])
             harm_tree(about, dice)
             header["__metadata__"]["netlab"] = json.dumps(about)
             header["__metadata__"].pop("crc32", None)
-        elif way == 2:
+        elif choice == 2:
             harm_tree(header, dice)
             with contextlib.suppress(AttributeError):
                 header.get("__metadata__", {}).pop("crc32", None)
@@ -277,20 +277,20 @@ def weights(folder: Path, dice: Dice) -> Case:
 def harm_tree(tree: Any, dice: Dice) -> None:
     """Change, drop or add something somewhere in nested JSON values."""
     for _ in range(dice.choice((1, 1, 3))):
-        place = tree
+        branch = tree
         while True:
-            keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+            keys = list(branch) if isinstance(branch, dict) else list(range(len(branch)))
             if not keys:
                 break
             key = dice.choice(keys)
-            inner = place[key]
+            inner = branch[key]
             if isinstance(inner, dict | list) and inner and dice.random() < 0.7:
-                place = inner
+                branch = inner
                 continue
             if dice.random() < 0.15:
-                del place[key]
+                del branch[key]
             else:
-                place[key] = odd_value(dice)
+                branch[key] = odd_value(dice)
             break
 
 
@@ -312,22 +312,22 @@ def yaml_files(folder: Path, dice: Dice) -> Case:
 
     arch = dice.choice(("unet", "vae", "classifier"))
     values = json.loads((TINY / f"{arch}.json").read_text())
-    way = dice.randrange(5)
-    if way == 0:
+    choice = dice.randrange(5)
+    if choice == 0:
         data = harm_bytes(yaml.safe_dump(values).encode(), dice)
-    elif way == 1:
+    elif choice == 1:
         lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
         lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
         key = dice.choice(("lr", "parts", "classes", "loss", "epochs", "what"))
         data = "\n".join([*lines, f"{key}: *a11"]).encode()
-    elif way == 2:
+    elif choice == 2:
         data = (b"a: " if dice.random() < 0.5 else b"") + dice.choice((b"[", b"{a: ", b"- ")) * 5000
     else:
         harm_tree(values, dice)
         data = yaml.safe_dump(values).encode()
     (folder / "c.yaml").write_bytes(data)
     words = ["train", "--config", "c.yaml", "--dry-run", "--no-download", "--threads", "1"]
-    return Case(words, (2,) if way in (1, 2) else (0, 2, 3))
+    return Case(words, (2,) if choice in (1, 2) else (0, 2, 3))
 
 
 def idx_files(folder: Path, dice: Dice) -> Case:
@@ -384,7 +384,7 @@ def swap_folders(folder: Path, dice: Dice) -> Case:
     (folder / "out").mkdir()
     rows = "".join(f"{i}.png,test-{i:04},{i},3\n" for i in range(5))
     table = f"file,source,true_label,asked_label\n{rows}".encode()
-    odd = (
+    tables = (
         b"\0" * 50,
         b"a" * 200_000,
         b'"' * 2001,
@@ -392,7 +392,7 @@ def swap_folders(folder: Path, dice: Dice) -> Case:
         b"file\n../../up.png\n/etc/passwd\n",
         b"\xff\xfe",
     )
-    harmed = dice.choice(odd) if dice.random() < 0.4 else harm_bytes(table, dice)
+    harmed = dice.choice(tables) if dice.random() < 0.4 else harm_bytes(table, dice)
     (folder / "out" / "pictures.csv").write_bytes(harmed)
     words = ["--weights", str(TINY / "vae.safetensors"), "--label", "3", "--count", "3"]
     words += ["--overwrite"] * (dice.random() < 0.8)
@@ -402,15 +402,17 @@ def swap_folders(folder: Path, dice: Dice) -> Case:
 def class_folders(folder: Path, dice: Dice) -> Case:
     """A folder a class, with harmed pictures, odd names and links."""
     for number, name in enumerate(("a", "b", dice.choice(("c", "..c", "n\nl", "-", "ü")))):
-        place = folder / "data" / name
-        place.mkdir(parents=True)
+        class_folder = folder / "data" / name
+        class_folder.mkdir(parents=True)
         for index in range(12):
-            Image.new("L", (12, 12), 20 * number + index).save(place / f"{index}.png")
+            Image.new("L", (12, 12), 20 * number + index).save(class_folder / f"{index}.png")
         if dice.random() < 0.6:
-            (place / "3.png").write_bytes(picture(dice))
+            (class_folder / "3.png").write_bytes(picture(dice))
         if dice.random() < 0.3:
-            (place / "5.png").unlink()
-            (place / "5.png").symlink_to(dice.choice(("/dev/zero", "/etc/passwd", "5.png", "no")))
+            (class_folder / "5.png").unlink()
+            (class_folder / "5.png").symlink_to(
+                dice.choice(("/dev/zero", "/etc/passwd", "5.png", "no"))
+            )
     if dice.random() < 0.2:
         shutil.rmtree(folder / "data" / "a")
     arch = dice.choice(("classifier", "vae"))
@@ -477,48 +479,48 @@ Files = dict[Path, str]
 
 def faults_of(case: Case, result: Result, before: Files, after: Files) -> list[str]:
     """What is wrong with what came of a case."""
-    found = []
+    faults = []
     if result.code == -1:
-        found.append("no answer in time")
+        faults.append("no answer in time")
     elif result.code not in case.codes:
-        found.append(f"exit code {result.code}, not one of {case.codes}")
+        faults.append(f"exit code {result.code}, not one of {case.codes}")
     for word in ("Traceback", "fault of netlab", "Error:"):
-        if word in result.said:
-            found.append(f"says '{word}'")
-    if result.code and not result.said.strip():
-        found.append("says nothing")
-    if result.said.count("\n") > LINES:
-        found.append(f"{result.said.count(chr(10))} lines")
+        if word in result.stderr:
+            faults.append(f"says '{word}'")
+    if result.code and not result.stderr.strip():
+        faults.append("says nothing")
+    if result.stderr.count("\n") > LINES:
+        faults.append(f"{result.stderr.count(chr(10))} lines")
     touched = {p for p in {*before, *after} if before.get(p) != after.get(p)}
-    return found + [f"touched {p}" for p in sorted(touched)]
+    return faults + [f"touched {p}" for p in sorted(touched)]
 
 
 def files_under(folder: Path) -> Files:
     """What lies below a folder, output aside: relative paths, and a sum, aim or kind of each."""
-    found = {}
-    for place, folders, names in os.walk(folder):
+    files = {}
+    for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
-            path = Path(place) / name
+            path = Path(parent) / name
             if path.is_symlink():
                 what = str(path.readlink())
             else:
                 what = str(zlib.crc32(path.read_bytes())) if path.is_file() else "folder"
-            found[path.relative_to(folder)] = what
+            files[path.relative_to(folder)] = what
     outputs = {Path("case") / name for name in ("out", "out.png", "out.html", "run")}
-    return {p: what for p, what in found.items() if not outputs & {p, *p.parents}}
+    return {p: what for p, what in files.items() if not outputs & {p, *p.parents}}
 
 
 def run_case(worker: Worker, kind: str, seed: int) -> tuple[list[str], Case, Result]:
     """Make, run and judge one case."""
-    with tempfile.TemporaryDirectory(prefix="netlab-fuzz-") as place:
-        folder = Path(place) / "case"
+    with tempfile.TemporaryDirectory(prefix="netlab-fuzz-") as scratch:
+        folder = Path(scratch) / "case"
         folder.mkdir()
-        for canary in (Path(place) / "up.png", folder / "00000_3.png"):
+        for canary in (Path(scratch) / "up.png", folder / "00000_3.png"):
             canary.write_bytes(b"do not touch")
         case = KINDS[kind](folder, Dice(f"{kind} {seed}"))
-        before = files_under(Path(place))
+        before = files_under(Path(scratch))
         result = worker.run(case.words, folder)
-        return faults_of(case, result, before, files_under(Path(place))), case, result
+        return faults_of(case, result, before, files_under(Path(scratch))), case, result
 
 
 def main() -> None:
@@ -533,17 +535,17 @@ def main() -> None:
     kinds = [wanted.kind] if wanted.kind else list(KINDS)
     counts = {kind: collections.Counter[str]() for kind in kinds}
     slowest = dict.fromkeys(kinds, 0.0)
-    with tempfile.TemporaryDirectory() as place, Worker() as worker:
-        prepare(Path(place))
+    with tempfile.TemporaryDirectory() as scratch, Worker() as worker:
+        prepare(Path(scratch))
         for number in range(wanted.cases):
             kind, seed = kinds[number % len(kinds)], wanted.seed + number // len(kinds)
-            found, case, result = run_case(worker, kind, seed)
+            faults, case, result = run_case(worker, kind, seed)
             counts[kind][f"exit {result.code}"] += 1
-            counts[kind]["faults"] += bool(found)
+            counts[kind]["faults"] += bool(faults)
             slowest[kind] = max(slowest[kind], result.seconds)
-            if found or wanted.verbose:
-                print(f"{kind} {seed}: {'; '.join(found)}\n  {' '.join(case.words)}")
-                print("  " + result.said[-1500:].replace("\n", "\n  "))
+            if faults or wanted.verbose:
+                print(f"{kind} {seed}: {'; '.join(faults)}\n  {' '.join(case.words)}")
+                print("  " + result.stderr[-1500:].replace("\n", "\n  "))
     for kind, count in counts.items():
         codes = ", ".join(f"{n} {code}" for code, n in sorted(count.items()) if code != "faults")
         print(f"{kind:<14} {count['faults']} faults; {codes}; slowest {slowest[kind]:.1f} s")

@@ -19,6 +19,7 @@ from PIL import Image
 from netlab.cli.main import main
 from netlab.cli.view.comparison import comparison_lines
 from netlab.compare.comparison import COSTS, Comparison, Entry, Method, document, side_by_side
+from netlab.compare.files import comparison_page
 from netlab.compare.methods import (
     FOUR_METHODS,
     find_training,
@@ -28,7 +29,6 @@ from netlab.compare.methods import (
     same_training,
     span,
 )
-from netlab.compare.page import comparison_page
 from netlab.config import TrainConfig
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Measure
@@ -46,6 +46,7 @@ from netlab.settings import Layer, merge, read_config_file
 from netlab.tasks.data import data_request
 from netlab.tasks.segmentation.report import SegmentationReport
 from netlab.training import fit as engine_train
+from netlab.training import prepare as preparation
 from netlab.weights.file import read_tensors
 from tests._copies import drawn
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
@@ -135,15 +136,15 @@ def test_a_bad_value_in_a_grid_is_named() -> None:
     ],
 )
 def test_which_runs_are_the_same_training(change: dict[str, Any], same: bool) -> None:
-    wish = replace(tiny_config(), device="auto", precision="auto", threads=0)
-    assert same_training(wish, replace(wish, **change)) is same
+    wanted = replace(tiny_config(), device="auto", precision="auto", threads=0)
+    assert same_training(wanted, replace(wanted, **change)) is same
 
 
 def test_a_machine_that_was_asked_for_matters() -> None:
-    wish = tiny_config(precision="fp32", threads=1)
-    assert same_training(wish, wish)
-    assert not same_training(wish, replace(wish, precision="bf16"))
-    assert not same_training(wish, replace(wish, threads=2))
+    wanted = tiny_config(precision="fp32", threads=1)
+    assert same_training(wanted, wanted)
+    assert not same_training(wanted, replace(wanted, precision="bf16"))
+    assert not same_training(wanted, replace(wanted, threads=2))
 
 
 def test_methods_are_called_by_what_differs() -> None:
@@ -157,8 +158,8 @@ def test_methods_are_called_by_what_differs() -> None:
     rates = [tiny_config(lr=0.1), tiny_config(lr=0.2)]
     assert method_names(rates, list("ab")) == ["lr 0.1", "lr 0.2"]
     assert method_names([tiny_config()], ["only"]) == ["only"]
-    again = [tiny_config(seed=s, loss=loss) for s in (0, 1) for loss in ("ce", "dice")]
-    assert method_names(again, list("abcd")) == ["ce", "dice", "ce", "dice"]
+    seeded = [tiny_config(seed=s, loss=loss) for s in (0, 1) for loss in ("ce", "dice")]
+    assert method_names(seeded, list("abcd")) == ["ce", "dice", "ce", "dice"]
     seeds = [tiny_config(seed=0), tiny_config(seed=1)]
     assert method_names(seeds, list("ab")) == ["a", "b"]
     assert method_names(seeds, ["same", "same"]) == ["same (1)", "same (2)"]
@@ -198,7 +199,7 @@ def test_the_interval_is_that_of_scipy() -> None:
     second = first - rng.normal(0.02, 0.1, 300)
     draws = draw_pictures(300, draws=4000)
     value = float(first.mean() - second.mean())
-    found = paired_difference(draws @ first / 300, draws @ second / 300, value)
+    interval = paired_difference(draws @ first / 300, draws @ second / 300, value)
     wanted = stats.bootstrap(
         (first, second),
         lambda a, b, axis: a.mean(axis=axis) - b.mean(axis=axis),
@@ -207,26 +208,28 @@ def test_the_interval_is_that_of_scipy() -> None:
         n_resamples=4000,
         random_state=1,
     ).confidence_interval
-    assert found is not None
-    assert found.low == pytest.approx(wanted.low, abs=8e-4)
-    assert found.high == pytest.approx(wanted.high, abs=8e-4)
-    assert found.clear == (wanted.low > 0 or wanted.high < 0)
+    assert interval is not None
+    assert interval.low == pytest.approx(wanted.low, abs=8e-4)
+    assert interval.high == pytest.approx(wanted.high, abs=8e-4)
+    assert interval.clear == (wanted.low > 0 or wanted.high < 0)
 
 
 def test_a_score_against_itself_is_no_difference() -> None:
     scores = np.linspace(0, 1, 100)
-    found = paired_difference(scores, scores, 0.0)
-    assert found == Difference(0.0, 0.0, 0.0)
-    assert not found.clear
+    difference = paired_difference(scores, scores, 0.0)
+    assert difference == Difference(0.0, 0.0, 0.0)
+    assert not difference.clear
     assert not Difference(-0.1, 0.2, 0.3).clear  # an interval that is not around its value
 
 
 def test_resamples_without_a_score_are_left_out() -> None:
     nan, inf = np.nan, np.inf
-    found = paired_difference(np.array([1.0, nan, inf, 1.0]), np.array([0.0, 0.5, inf, 0.0]), 1.0)
-    assert found is not None
-    assert (found.low, found.high) == (1.0, 1.0)
-    assert found.clear
+    difference = paired_difference(
+        np.array([1.0, nan, inf, 1.0]), np.array([0.0, 0.5, inf, 0.0]), 1.0
+    )
+    assert difference is not None
+    assert (difference.low, difference.high) == (1.0, 1.0)
+    assert difference.clear
     assert paired_difference(np.array([nan, inf]), np.array([1.0, inf]), 0.0) is None
     with pytest.raises(ValueError, match="equal resamples"):
         paired_difference(np.zeros(2), np.zeros(3), 0.0)
@@ -256,9 +259,9 @@ def test_resampled_scores_are_those_of_the_drawn_pictures() -> None:
     report = _report(counts)
     draws = draw_pictures(7, draws=20)
     draws[0] = 1
-    found = report.resampled(draws)
-    assert found[0] == pytest.approx(float(mean_iou(counts.sum(dim=0))), abs=1e-12)
-    for row, score in zip(draws, found, strict=True):
+    scores = report.resampled(draws)
+    assert scores[0] == pytest.approx(float(mean_iou(counts.sum(dim=0))), abs=1e-12)
+    for row, score in zip(draws, scores, strict=True):
         chosen = np.repeat(np.arange(7), row)  # the pictures themselves, over and over
         assert score == pytest.approx(float(mean_iou(counts[chosen].sum(dim=0))), abs=1e-12)
 
@@ -321,7 +324,7 @@ def test_less_is_better_where_that_is_so() -> None:
 
 def test_other_tasks_stand_in_no_table() -> None:
     entries = [_entry(tiny_config(), 0.7), _entry(tiny_labelled("vae"), 0.7)]
-    with pytest.raises(UsageError, match="unet and vae"):
+    with pytest.raises(UsageError, match="segmentation and vae"):
         side_by_side(entries)
 
 
@@ -508,8 +511,8 @@ def test_a_row_shows_what_each_method_makes_of_a_picture() -> None:
 def _compare(*words: object, capsys: pytest.CaptureFixture[str]) -> tuple[int, str, str]:
     with pytest.raises(SystemExit) as end:
         main(["compare", *map(str, words)])
-    said = capsys.readouterr()
-    return int(end.value.code or 0), said.out, said.err
+    captured = capsys.readouterr()
+    return int(end.value.code or 0), captured.out, captured.err
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
@@ -530,19 +533,19 @@ def test_four_methods_are_trained_once_and_compared(
 ) -> None:
     code, out, err = _compare(*FLAGS, "--json", capsys=capsys)
     assert code == 0, err
-    found = json.loads(out)
-    assert [m["name"] for m in found["methods"]] == [
+    result = json.loads(out)
+    assert [m["name"] for m in result["methods"]] == [
         "maxpool + transpose + ce", "maxpool + transpose + dice",
         "strided + transpose + ce", "strided + upsample + dice",
     ]  # fmt: skip
-    assert len(found["differences"]) == 6
-    assert found["baselines"]["mean_mask"]["miou"] > 0
-    made = folder / found["folder"]
+    assert len(result["differences"]) == 6
+    assert result["baselines"]["mean_mask"]["miou"] > 0
+    made = folder / result["folder"]
     assert {"comparison.json", "comparison.csv", "curves.png", "pictures.png", "report.html"} <= {
         p.name for p in made.iterdir()
     }
     rows = _rows(made)
-    for method, row in zip(found["methods"], rows, strict=True):
+    for method, row in zip(result["methods"], rows, strict=True):
         assert float(row["miou"]) == pytest.approx(method["miou"])
         assert method["weights"] > 1000
         assert isinstance(method["weights"], int)
@@ -564,7 +567,7 @@ def test_four_methods_are_trained_once_and_compared(
     with Image.open(made / "pictures.png") as picture:
         assert picture.width > 6 * 144
     page = (made / "report.html").read_text()
-    for method in found["methods"]:
+    for method in result["methods"]:
         assert page.count(method["name"]) > 5
         assert method["runs"][0] in page
     assert page.count("Of the pixels of each true class") >= 4
@@ -596,13 +599,13 @@ def test_other_architectures_are_compared_by_their_own_scores(
     words = ["--arch", arch, "--grid", axis, *LABELLED, "--out", "made"]
     code, out, err = _compare(*words, "--json", capsys=capsys)
     assert code == 0, err
-    found = json.loads(out)
-    assert found["score"] == score
-    assert [m["name"] for m in found["methods"]] == [
+    result = json.loads(out)
+    assert result["score"] == score
+    assert [m["name"] for m in result["methods"]] == [
         f"{axis.partition('=')[0]} {v}" for v in axis.partition("=")[2].split(",")
     ]
-    ((difference),) = found["differences"]
-    scores = {m["name"]: m[score] for m in found["methods"]}
+    ((difference),) = result["differences"]
+    scores = {m["name"]: m[score] for m in result["methods"]}
     sign = 1 if score == "accuracy" else -1  # nats are better the fewer
     gap = sign * (scores[difference["better"]] - scores[difference["worse"]])
     assert difference["difference"] == pytest.approx(gap, abs=1e-9)
@@ -660,18 +663,18 @@ def test_ctrl_c_in_the_last_epoch_of_a_method_ends_the_comparison_too(
     assert "stopped before 2 of 2: dice" in err
 
 
-@pytest.mark.parametrize("how", [["--epochs", "2"], ["--epochs", "2", "--lr", "0.5"]])
+@pytest.mark.parametrize("changes", [["--epochs", "2"], ["--epochs", "2", "--lr", "0.5"]])
 def test_a_run_that_was_altered_is_not_the_same_training(
-    how: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+    changes: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (["unet", *FLAGS], ["--resume", "last", *how, "--allow-changes"]):
+    for words in (["unet", *FLAGS], ["--resume", "last", *changes, "--allow-changes"]):
         with pytest.raises(SystemExit) as end:
             main(["train", *words])
         assert end.value.code == 0, capsys.readouterr().err
-    (there,) = list_runs(folder / "runs")
-    assert (there.state, there.altered) == ("done", True)
-    assert find_training(merge({}, [Layer("", there.config)]), folder / "runs") is None
-    code, _, err = _compare("--grid", "loss=ce,dice", *FLAGS, *how, capsys=capsys)
+    (summary,) = list_runs(folder / "runs")
+    assert (summary.state, summary.altered) == ("done", True)
+    assert find_training(merge({}, [Layer("", summary.config)]), folder / "runs") is None
+    code, _, err = _compare("--grid", "loss=ce,dice", *FLAGS, *changes, capsys=capsys)
     assert code == 0, err
     assert "there already" not in err
 
@@ -693,13 +696,13 @@ def test_seeds_through_the_command(folder: Path, capsys: pytest.CaptureFixture[s
     words = ["--grid", "loss=ce,dice", "--seeds", "2", *FLAGS]
     code, out, err = _compare(*words, "--json", capsys=capsys)
     assert code == 0, err
-    found = json.loads(out)
-    assert [len(method["runs"]) for method in found["methods"]] == [2, 2]
-    assert found["count"] > 0
-    assert len(found["differences"]) == 1
-    rows = _rows(folder / found["folder"])
+    result = json.loads(out)
+    assert [len(method["runs"]) for method in result["methods"]] == [2, 2]
+    assert result["count"] > 0
+    assert len(result["differences"]) == 1
+    rows = _rows(folder / result["folder"])
     assert [row["seed"] for row in rows] == ["0", "1", "0", "1"]
-    for method, pair in zip(found["methods"], (rows[:2], rows[2:]), strict=True):
+    for method, pair in zip(result["methods"], (rows[:2], rows[2:]), strict=True):
         values = [float(row["seconds"]) for row in pair]
         assert method["seconds"] == pytest.approx(statistics.fmean(values))
         assert method["spread"]["seconds"] == pytest.approx(statistics.stdev(values))
@@ -722,7 +725,7 @@ def test_any_runs_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["--encoder", "strided", "--dataset", "synthetic"], "--encoder"),
         (["--grid", "encoder"], "--grid encoder"),
@@ -753,11 +756,11 @@ def test_any_runs_side_by_side(folder: Path, capsys: pytest.CaptureFixture[str])
     ],
 )
 def test_wrong_use_is_one_line(
-    words: list[str], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, out, err = _compare(*words, capsys=capsys)
     assert (code, out) == (2, "")
-    assert said in err
+    assert message in err
     assert len(err.splitlines()) == 1
     assert list(folder.iterdir()) == []
 
@@ -768,11 +771,11 @@ def test_a_method_that_fails_does_not_stop_the_others(
     words = ["--grid", "lr=1e30,0.001", *FLAGS, "--optimizer", "adam", "--clip", "0"]
     code, out, err = _compare(*words, "--json", capsys=capsys)
     assert code == 1, err
-    found = json.loads(out)
-    assert [method["name"] for method in found["methods"]] == ["lr 0.001"]
+    result = json.loads(out)
+    assert [method["name"] for method in result["methods"]] == ["lr 0.001"]
     assert "lr 1e+30, seed 0" in err.splitlines()[-1]
-    ((said),) = found["failed"]
-    assert said.startswith("lr 1e+30, seed 0: the ")
+    ((failure),) = result["failed"]
+    assert failure.startswith("lr 1e+30, seed 0: the ")
 
 
 def test_advice_of_a_method_that_failed_can_be_followed(
@@ -788,14 +791,14 @@ def test_advice_of_a_method_that_failed_can_be_followed(
 def test_memory_that_runs_out_in_one_method_does_not_stop_the_others(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = engine_train.prepare
+    prepare = preparation.prepare
 
     def short_of_memory(config: TrainConfig, *args: Any) -> Any:
         if config.loss == "ce":
             raise RuntimeError("CUDA out of memory")
         return prepare(config, *args)
 
-    monkeypatch.setattr(engine_train, "prepare", short_of_memory)
+    monkeypatch.setattr(preparation, "prepare", short_of_memory)
     code, out, err = _compare("--grid", "loss=ce,dice", *FLAGS, "--json", capsys=capsys)
     assert code == 1, err
     assert json.loads(out)["failed"] == ["ce, seed 0: out of memory"]
@@ -849,12 +852,12 @@ def test_own_pictures_may_lie_elsewhere_by_now(
         main(["train", "unet", *flags, "--images", "images", "--masks", "masks", "--run-dir", "a"])
     scores = []
     for moved in ("", "moved-"):
-        places: list[str] = []
+        folders: list[str] = []
         if moved:
             for name in ("images", "masks"):
                 Path(name).rename(moved + name)
-                places += [f"--{name}", moved + name]
-        code, out, err = _compare("a", *places, "--json", capsys=capsys)
+                folders += [f"--{name}", moved + name]
+        code, out, err = _compare("a", *folders, "--json", capsys=capsys)
         assert code == 0, err
         scores.append(json.loads(out)["methods"][0]["miou"])
     assert scores[0] == scores[1]
@@ -905,9 +908,9 @@ def test_a_run_that_cannot_be_scored_does_not_stop_the_others(
     _flip_last_byte(Path("a/best.safetensors"))
     code, out, err = _compare("a", "b", "--json", capsys=capsys)
     assert code == 1, err
-    found = json.loads(out)
-    assert [method["runs"] for method in found["methods"]] == [["b"]]
-    assert found["failed"][0].startswith("a: ")
+    result = json.loads(out)
+    assert [method["runs"] for method in result["methods"]] == [["b"]]
+    assert result["failed"][0].startswith("a: ")
     _flip_last_byte(Path("b/best.safetensors"))
     code, out, err = _compare("a", "b", capsys=capsys)
     assert (code, out) == (2, "")
@@ -925,5 +928,5 @@ def test_runs_of_other_tasks_are_refused_before_they_are_scored(
     capsys.readouterr()
     code, out, err = _compare("unet", "classifier", capsys=capsys)
     assert (code, out) == (2, "")
-    assert "unet (unet), classifier (classifier)" in err
+    assert "unet (segmentation), classifier (classification)" in err
     assert "scoring" not in err

@@ -3,6 +3,7 @@
 `tests/_docs.py` reads documents, `tests/_docs_run.py` shortens and runs their commands.
 """
 
+import ast
 import json
 import os
 import re
@@ -26,6 +27,7 @@ from netlab.weights.header import read_header
 from tests._docs import GENERATED, ROOT, Block, Command, Document, documents
 from tests._docs_run import (
     COMMANDS,
+    OWN_COMMANDS,
     Outcome,
     draw_folders,
     in_process,
@@ -41,6 +43,7 @@ NOT_RUN = {
     "python3 -m venv": "installing is the build's part, .ci/run",
     ".venv/bin/pip install": "installing is the build's part, .ci/run",
     "pip install ./examples/plugin": "tests/test_package.py installs it",
+    "pip install -e .": "the package of docs/write-your-own.md is put on the path",
     ".venv/bin/pytest": "these are the tests",
     "netlab download": "fetches up to 773 MiB; tests/test_download.py has a server of its own",
     "netlab train unet --encoder average": "runs below, beside the file that the README adds",
@@ -125,7 +128,8 @@ def test_all_commands_and_their_options_exist() -> None:
     assert len(of_netlab(SAID)) > 60
     for command in of_netlab(SAID):
         name = command.words[1]
-        assert name in COMMANDS or name.startswith("--"), f"{place(command)}: netlab {name}"
+        known = name in COMMANDS or name in OWN_COMMANDS or name.startswith("--")
+        assert known, f"{place(command)}: netlab {name}"
         for flag in command.flags:
             assert flag in options_of(name), f"{place(command)}: netlab {name} has no {flag}"
 
@@ -150,7 +154,7 @@ def test_paths_in_the_tree_exist() -> None:
 
 def test_what_pip_is_asked_for_is_there() -> None:
     asked = [c for c in SAID if c.program == "pip"]
-    assert len(asked) == 3
+    assert len(asked) == 4
     for command in asked:
         words = list(command.words)
         if "-c" in words:
@@ -233,7 +237,7 @@ def test_a_python_example_runs(block: Block, here: Path) -> None:
 
 def test_a_component_is_added_as_the_readme_says(tmp_path: Path) -> None:
     """Into a copy of the package, and nothing else is edited."""
-    (block,) = [b for b in BLOCKS if b.language == "python" and "@register" in b.text]
+    (block,) = [b for b in DOCUMENTS["README.md"].blocks() if "@register" in b.text]
     name = re.findall(r"`(src/netlab/[^`]+\.py)`", block.before)[-1]
     package, without = tmp_path / "src" / "netlab", shutil.ignore_patterns("*.safetensors")
     shutil.copytree(ROOT / "src" / "netlab", package, ignore=without)
@@ -244,6 +248,35 @@ def test_a_component_is_added_as_the_readme_says(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr.decode()
     config = yaml.safe_load((tmp_path / json.loads(done.stdout)["run"] / "config.yaml").read_text())
     assert config["encoder"] == Path(name).stem
+
+
+def classes_of(text: str) -> dict[str, str]:
+    """Each class of a module, without docstrings and bodies of methods."""
+
+    class Bare(ast.NodeTransformer):
+        def visit_Expr(self, node: ast.Expr) -> ast.Expr | None:
+            constant = isinstance(node.value, ast.Constant)
+            return None if constant else node
+
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+            node.body = [ast.Pass()]
+            return node
+
+    tree = Bare().visit(ast.parse(text))
+    return {node.name: ast.unparse(node) for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def test_the_contracts_in_the_docs_are_those_of_the_code() -> None:
+    contracts: dict[str, str] = {}
+    for path in (ROOT / "src" / "netlab" / "contracts").glob("*.py"):
+        contracts |= classes_of(path.read_text())
+    count = 0
+    for block in BLOCKS:
+        if block.language == "python" and "(Protocol):" in block.text:
+            for name, text in classes_of(block.text).items():
+                assert text == contracts[name], f"{place(block)}: {name}"
+                count += 1
+    assert count >= 6
 
 
 # Links

@@ -1,6 +1,8 @@
 """Nothing is lost: kills at any moment, damaged states, full disks, numbers that go wrong."""
 
+import copy
 import csv
+import itertools
 import os
 import random
 import signal
@@ -22,17 +24,18 @@ import torch
 from PIL import Image
 
 from netlab.config import TrainConfig
+from netlab.device import Machine
 from netlab.errors import Interrupted, UsageError, WeightsError
 from netlab.predict.predictor import Predictor
 from netlab.runs.folder import RunDir, create_run
 from netlab.training import saves
 from netlab.training.fit import train
-from netlab.training.loop import NotFinite, Trainer
-from netlab.training.prepare import fit_batch, settle
-from netlab.training.reporter import Silent
+from netlab.training.listener import Silent
+from netlab.training.loop import NotFinite, Trainer, epoch_batches, train_step
+from netlab.training.prepare import fit_batch, prepare, settle
 from netlab.weights.header import read_header
 from tests._copies import drawn
-from tests.conftest import netlab, tiny_config
+from tests.conftest import netlab, tiny_config, tiny_labelled
 from tests.faults import KILLED, Server, configs, differences, killed_and_finished
 
 
@@ -163,7 +166,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, harm: str) 
         run.state.unlink()
     heard = Heard()
     damaged = run.state.read_bytes() if run.state.exists() else b""
-    train(config, run, resume=True, report=heard)
+    train(config, run, resume=True, listener=heard)
     assert damaged != run.older_state.read_bytes()
     told = [text for text in heard.messages if "state-before.safetensors" in text]
     assert len(told) == 1
@@ -207,7 +210,7 @@ def test_the_state_is_saved_within_an_epoch(
 
     monkeypatch.setattr(saves.Saves, "save", counting)
     heard = Heard()
-    train(tiny_config(epochs=1, limit=96, save_every=20), tmp_path / "run", report=heard)
+    train(tiny_config(epochs=1, limit=96, save_every=20), tmp_path / "run", listener=heard)
     assert steps == [3, 6, 9, 12]
     assert any(text.startswith("saving the state took ") for text in heard.messages)
 
@@ -263,7 +266,7 @@ def test_skip_leaves_out_the_batch_alone(
     breaking(monkeypatch, {1, 4}, what)
     heard = Heard()
     run = new_run(tmp_path / "run")
-    train(tiny_config(epochs=2, on_nan="skip"), run, report=heard)
+    train(tiny_config(epochs=2, on_nan="skip"), run, listener=heard)
     assert [t[:8] for t in heard.messages if "skipped" in t] == ["skipped:"] * 2
     about = read_header(run.last).about
     assert about["progress"]["epoch"] == 2
@@ -291,19 +294,142 @@ def test_rollback_goes_on_from_the_saved_state_at_half_the_rate(
     breaking(monkeypatch, {4})
     heard = Heard()
     run = new_run(tmp_path / "run")
-    train(tiny_config(epochs=2, on_nan="rollback"), run, report=heard)
+    train(tiny_config(epochs=2, on_nan="rollback"), run, listener=heard)
     said = [text for text in heard.messages if text.startswith("rolled back")]
     assert len(said) == 1
     assert "going on from epoch 2, batch 1 at 0.5 of the learning rate" in said[0]
     assert read_header(run.state).about["progress"]["rate_factor"] == 0.5
 
 
+def scaling(monkeypatch: pytest.MonkeyPatch, scale: float) -> None:
+    """Loss scaling as of fp16, which needs a GPU: here of a CPU, from this scale on."""
+
+    def scaler(machine: Machine) -> torch.amp.GradScaler:
+        return torch.amp.GradScaler(machine.device.type, init_scale=scale, growth_interval=4)
+
+    monkeypatch.setattr(Machine, "scaler", scaler)
+
+
+SMALL = 2.0**-12  # as a scale, so small that an overflow is no matter of scaling
+
+
+@pytest.mark.parametrize("what", ["loss", "gradient"])
+@pytest.mark.parametrize("on_nan", ["skip", "rollback"])
+def test_a_fault_under_loss_scaling_is_survived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_nan: str, what: str
+) -> None:
+    scaling(monkeypatch, SMALL)
+    breaking(monkeypatch, {1, 4}, what)
+    heard = Heard()
+    run = new_run(tmp_path / "run")
+    train(tiny_config(epochs=2, on_nan=on_nan), run, listener=heard)
+    word = {"skip": "skipped", "rollback": "rolled back"}[on_nan]
+    assert sum(text.startswith(word) for text in heard.messages) == 2
+    about = read_header(run.state).about
+    assert about["progress"]["epoch"] == 2
+    # It grew after four good steps, and no fault has changed it.
+    assert about["scaler"]["scale"] == 2 * SMALL
+    assert all(torch.isfinite(tensor).all() for tensor in _tensors(run))
+
+
+@pytest.mark.parametrize("on_nan", ["skip", "rollback"])
+def test_a_fault_of_a_helper_under_loss_scaling_is_survived(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, on_nan: str
+) -> None:
+    from netlab.tasks.vae.task import ConditionalVae
+
+    loss, calls = ConditionalVae.loss, iter(range(10**6))
+
+    def broken(self: ConditionalVae, network: Any, batch: Any, done: float) -> Any:
+        whole = loss(self, network, batch, done)
+        if next(calls) != 1:
+            return whole
+        assert whole.helpers is not None
+        poison = _Infinite.apply(next(self.helpers().parameters()).sum() * 0)
+        return whole._replace(helpers=whole.helpers + poison)
+
+    monkeypatch.setattr(ConditionalVae, "loss", broken)
+    scaling(monkeypatch, SMALL)
+    heard = Heard()
+    run = new_run(tmp_path / "run")
+    config = tiny_labelled("vae", loss="bce+kl+adversary", on_nan=on_nan)
+    train(config, run, listener=heard)
+    faults = [text for text in heard.messages if "the gradient became" in text]
+    assert len(faults) == 1
+    assert all(torch.isfinite(tensor).all() for tensor in _tensors(run))
+
+
+def test_a_skipped_step_changes_nothing_but_the_count(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaling(monkeypatch, SMALL)
+    breaking(monkeypatch, {1}, "gradient")
+    trainer, state = prepare(*settle(tiny_config(on_nan="skip", ema=0.9)))
+    first, second = itertools.islice(epoch_batches(trainer, 0, 0), 2)
+    state.network.train()
+    train_step(trainer, state, first)
+    before = copy.deepcopy(state.tensors())
+    scaler, sums = state.scaler.state_dict(), dict(state.progress.sums)
+    train_step(trainer, state, second)
+    assert state.progress.step == state.progress.batch == 2
+    assert (state.scaler.state_dict(), state.progress.sums) == (scaler, sums)
+    after = state.tensors()
+    assert after.keys() == before.keys()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+def test_loss_scaling_is_resumed_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Overflows are left out by the scale itself, which halves, and grows after good steps."""
+    from netlab.tasks.segmentation.task import Segmentation
+
+    loss = Segmentation.loss
+
+    def overflowing(self: Segmentation, network: Any, batch: Any, done: float) -> Any:
+        whole = loss(self, network, batch, done)
+        poison = _Infinite.apply(next(network.parameters()).sum() * 0)
+        return whole._replace(total=whole.total + poison) if done < 0.3 else whole
+
+    monkeypatch.setattr(Segmentation, "loss", overflowing)
+    scaling(monkeypatch, 2.0**16)
+    config = tiny_config(epochs=4, ema=0.9)
+    whole = new_run(tmp_path / "whole")
+    train(config, whole)
+    scaler = read_header(whole.state).about["scaler"]
+    assert scaler["scale"] == 2.0**14  # four of twelve steps overflow, and eight are good
+    for stop in (2, 5):
+        asked = iter(range(stop))
+        run = new_run(tmp_path / f"stopped{stop}")
+        with pytest.raises(Interrupted):
+            train(config, run, stopped=lambda asked=asked: next(asked, None) is None)
+        train(config, run, resume=True)
+        assert differences(whole.path, run.path) == []
+        assert read_header(run.state).about["scaler"] == scaler
+
+
+def test_a_step_fetches_its_numbers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each number that is fetched from a GPU waits for all that it has still to do."""
+    trainer, state = prepare(*settle(tiny_config(loss="ce+dice")))
+    indices = next(epoch_batches(trainer, 0, 0))
+    fetched: list[str] = []
+    for name in ("item", "tolist", "__float__", "__bool__", "__int__"):
+        original = getattr(torch.Tensor, name)
+
+        def fetching(self: torch.Tensor, name: str = name, original: Any = original) -> Any:
+            fetched.append(name)
+            return original(self)
+
+        monkeypatch.setattr(torch.Tensor, name, fetching)
+    train_step(trainer, state, indices)
+    assert fetched == ["tolist"]
+    assert state.progress.sums.keys() == {"loss", "ce", "dice", "count"}
+
+
 def test_rollback_ends_when_nothing_helps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Trainer, "rate", lambda self, step: 1e30)
+    monkeypatch.setattr(Trainer, "learning_rate", lambda self, step: 1e30)
     heard = Heard()
     config = tiny_config(clip=0.0, on_nan="rollback")
     with pytest.raises(NotFinite):
-        train(config, tmp_path / "run", report=heard)
+        train(config, tmp_path / "run", listener=heard)
     assert sum(text.startswith("rolled back") for text in heard.messages) == 6
 
 

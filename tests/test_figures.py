@@ -16,9 +16,9 @@ from netlab.errors import WorkFailed
 from netlab.figures import canvas as _canvas
 from netlab.figures.axis import numbers, x_axis, y_axis
 from netlab.figures.curves import Line, Panel, draw_panels, training_curves
+from netlab.figures.grid import Row, draw_grid
 from netlab.figures.palette import class_colours, line_colours, overlay, paint, palette_bytes
 from netlab.figures.png import save_png
-from netlab.figures.rows import Row, draw_rows
 
 # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
 DEUTERANOPIA = np.array(
@@ -290,8 +290,9 @@ LEGEND = list(zip(["pet", "background", "border"], class_colours(3), strict=True
 
 @pytest.mark.parametrize("cell", [48, 144, 200])
 def test_rows_grow_by_cells_and_keep_mask_colours(cell: int) -> None:
-    one = draw_rows(["Input", "Target"], [example()], title="t", legend=LEGEND, cell=cell)
-    two = draw_rows(["Input", "Target"], [example()] * 2, title="t", legend=LEGEND, cell=cell)
+    columns = ["Input", "Target"]
+    one = draw_grid([example()], columns=columns, title="t", legend=LEGEND, cell=cell)
+    two = draw_grid([example()] * 2, columns=columns, title="t", legend=LEGEND, cell=cell)
     assert one.width == two.width > 2 * cell
     assert two.height - one.height > cell * 40 / 60
     assert margins_are_white(two)
@@ -300,16 +301,16 @@ def test_rows_grow_by_cells_and_keep_mask_colours(cell: int) -> None:
 
 def test_legend_shows_its_colours_below_the_pictures() -> None:
     grey = Row([np.full((32, 32, 3), 128, dtype=np.uint8)], "")
-    image = draw_rows(["Input"], [grey], title="", legend=LEGEND)
+    image = draw_grid([grey], columns=["Input"], title="", legend=LEGEND)
     below = image.crop((0, image.height - 90, *image.size))
     assert all(has(below, colour, at_least=150) for colour in class_colours(3))
-    assert not has(draw_rows(["Input"], [grey], title=""), class_colours(3)[0], at_least=1)
+    assert not has(draw_grid([grey], columns=["Input"], title=""), class_colours(3)[0], at_least=1)
 
 
 @pytest.mark.parametrize(("height", "width"), [(10, 90), (90, 10), (300, 500), (1, 1)])
 def test_cells_keep_their_aspect(height: int, width: int) -> None:
     picture = np.full((height, width, 3), (255, 0, 0), dtype=np.uint8)
-    image = np.asarray(draw_rows(["A"], [Row([picture], "")], title="", cell=144))
+    image = np.asarray(draw_grid([Row([picture], "")], columns=["A"], title="", cell=144))
     red = (image == (255, 0, 0)).all(axis=2)
     size = (
         np.ptp(np.flatnonzero(red.any(axis=1))) + 1,
@@ -323,8 +324,9 @@ def test_cells_keep_their_aspect(height: int, width: int) -> None:
 def test_no_text_leaves_the_picture(text: str, repeat: int) -> None:
     text = text * repeat
     row = Row(example().cells, text)
-    image = draw_rows([text, "B"], [row], title=text, legend=[(text, (0, 114, 178))], cell=60)
-    assert image.width == draw_rows(["A", "B"], [example()], title="", cell=60).width
+    legend = [(text, (0, 114, 178))]
+    image = draw_grid([row], columns=[text, "B"], title=text, legend=legend, cell=60)
+    assert image.width == draw_grid([example()], columns=["A", "B"], title="", cell=60).width
     assert margins_are_white(image)
 
 
@@ -349,11 +351,11 @@ def test_wrapped_titles_fit() -> None:
 
 def test_rows_refuse_what_does_not_fit() -> None:
     with pytest.raises(ValueError, match="row 1 needs 1 cells, got 2"):
-        draw_rows(["A"], [example()], title="")
+        draw_grid([example()], columns=["A"], title="")
     with pytest.raises(ValueError, match="uint8"):
-        draw_rows(["A"], [Row([np.zeros((2, 2, 3))], "")], title="")  # type: ignore[list-item]
-    with pytest.raises(ValueError, match="one column"):
-        draw_rows([], [], title="")
+        draw_grid([Row([np.zeros((2, 2, 3))])], columns=["A"], title="")  # type: ignore[list-item]
+    with pytest.raises(ValueError, match="one row"):
+        draw_grid([], title="")
 
 
 def test_save_png_writes_a_whole_file_and_nothing_else(tmp_path: Path) -> None:

@@ -37,9 +37,9 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fuzz.Worker]:
 def test_harmed_inputs_are_one_line_and_the_right_exit_code(worker: fuzz.Worker, kind: str) -> None:
     wrong = {}
     for seed in range(SEED, SEED + CASES[kind]):
-        found, case, result = fuzz.run_case(worker, kind, seed)
-        if found:
-            wrong[seed] = (found, case.words, result.said[-500:])
+        faults, case, result = fuzz.run_case(worker, kind, seed)
+        if faults:
+            wrong[seed] = (faults, case.words, result.stderr[-500:])
     assert not wrong
 
 
@@ -47,14 +47,14 @@ def test_harmed_inputs_are_one_line_and_the_right_exit_code(worker: fuzz.Worker,
 def test_the_real_command_answers_like_the_worker(
     worker: fuzz.Worker, tmp_path: Path, kind: str
 ) -> None:
-    for place in ("one", "other"):
-        (tmp_path / place).mkdir()
+    for side in ("one", "other"):
+        (tmp_path / side).mkdir()
     case = fuzz.KINDS[kind](tmp_path / "one", fuzz.Dice(f"{kind} {SEED}"))
     assert fuzz.KINDS[kind](tmp_path / "other", fuzz.Dice(f"{kind} {SEED}")) == case
     result = worker.run(case.words, tmp_path / "one")
     done = netlab(*case.words, cwd=tmp_path / "other", env={"NETLAB_CACHE": "off"})
     assert done.returncode == result.code
-    assert sorted(done.stderr.decode().splitlines()) == sorted(result.said.splitlines())
+    assert sorted(done.stderr.decode().splitlines()) == sorted(result.stderr.splitlines())
 
 
 def test_what_the_judge_of_cases_finds() -> None:
@@ -72,5 +72,5 @@ def test_what_the_judge_of_cases_finds() -> None:
     ):
         assert fuzz.faults_of(case, result, paths, paths)
     after = {Path("a"): "2", Path("c"): "3"}
-    found = fuzz.faults_of(case, fuzz.Result(0, "", 0.1), paths, after)
-    assert found == ["touched a", "touched b", "touched c"]
+    faults = fuzz.faults_of(case, fuzz.Result(0, "", 0.1), paths, after)
+    assert faults == ["touched a", "touched b", "touched c"]

@@ -34,9 +34,9 @@ from netlab.tasks.load import load_weights
 from netlab.tasks.vae.task import VaeScores
 from netlab.training.dry_run import dry_run
 from netlab.training.fit import train
+from netlab.training.listener import Silent
 from netlab.training.loop import train_epoch
 from netlab.training.prepare import check, prepare, settle
-from netlab.training.reporter import Silent
 from netlab.weights.file import read_tensors
 from netlab.weights.header import read_header
 from tests._copies import drawn
@@ -266,7 +266,7 @@ def test_a_helper_has_a_learning_rate_of_its_own(tmp_path: Path) -> None:
     trainer = dataclasses.replace(trainer, stopped=lambda: True)
     train_epoch(trainer, state)
     main_rate, beside = (group["lr"] for group in state.optimizer.param_groups)
-    assert main_rate == pytest.approx(trainer.rate(0))
+    assert main_rate == pytest.approx(trainer.learning_rate(0))
     assert beside == pytest.approx(0.25 * main_rate)
 
 
@@ -426,7 +426,7 @@ class NeedsSkips(Ladder):
 
 def test_a_decoder_that_needs_skips_is_not_for_a_vae(monkeypatch: pytest.MonkeyPatch) -> None:
     point = EntryPoint("needy", "tests.test_labelled_tasks:NeedsSkips", "netlab.decoder")
-    monkeypatch.setattr(registry, "_installed", lambda: EntryPoints([point]))
+    monkeypatch.setattr(registry, "installed", lambda: EntryPoints([point]))
     with pytest.raises(ConfigError, match=r"decoder 'needy' needs skips.*another --decoder"):
         train(tiny_labelled("vae", decoder="needy"), "nowhere")
 

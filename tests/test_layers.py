@@ -28,7 +28,7 @@ ORDER = [
     {"layers", "optimizers", "schedules", "metrics"},
     {"contracts"},
     {"components", "settings"},
-    {"config"},
+    {"config", "timing"},
     {"registry", "files", "seeds", "device"},
     {"expressions"},
     {"errors", "__init__"},
@@ -157,6 +157,35 @@ def loaded_modules(words: list[str]) -> set[str]:
 )
 def test_help_and_list_load_nothing_heavy(words: list[str]) -> None:
     assert not loaded_modules(words) & set(HEAVY)
+
+
+def test_help_imports_no_command_and_reads_no_metadata() -> None:
+    """What the help took 3 times the time of typer and rich for; see tools for a clock."""
+    script = (
+        "import sys, atexit\n"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr))\n"
+        "from netlab.cli.main import main\n"
+        "main(['--help'])\n"
+    )
+    words = [sys.executable, "-c", script]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert "predict-mask" in done.stdout
+    loaded = {*done.stderr.split()}
+    needed = {"netlab", "netlab.errors", "netlab.registry", "netlab.cli"}
+    needed |= {f"netlab.cli.{name}" for name in ("main", "streams")}
+    assert {name for name in loaded if name.startswith("netlab")} == needed
+    others = {"importlib.metadata", "yaml", "markdown_it", "pygments", "rich.markdown"}
+    assert not loaded & others
+
+
+def test_a_command_imports_no_other() -> None:
+    script = (
+        "import sys; from netlab.cli.main import commands; commands(['list']); print(*sys.modules)"
+    )
+    words = [sys.executable, "-c", script]
+    loaded = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert "netlab.cli.list" in loaded
+    assert not {"netlab.cli.train", "netlab.cli.compare"} & {*loaded}
 
 
 def test_import_of_the_package_loads_nothing_heavy() -> None:

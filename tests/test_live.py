@@ -23,8 +23,8 @@ from netlab.cli.view.plot import Series, plot
 from netlab.cli.view.preview import draw_sample, newest_sample
 from netlab.cli.view.training import TerminalView
 from netlab.errors import Interrupted
-from netlab.figures.png import save_png, tell_cells
-from netlab.figures.rows import Row, draw_rows
+from netlab.figures.grid import Row, draw_grid
+from netlab.figures.png import save_png, set_cells
 from netlab.training.fit import train
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 from tests.screen import Screen
@@ -74,7 +74,10 @@ def samples(tmp_path: Path) -> Path:
     pictures = [np.full((40, 40, 3), c, np.uint8) for c in ((255, 0, 0), (0, 255, 0), (0, 0, 255))]
     rows = [Row(pictures, "one"), Row(pictures, "two")]
     (tmp_path / "samples").mkdir()
-    save_png(draw_rows(["in", "target", "out"], rows, title="x"), tmp_path / "samples" / "best.png")
+    save_png(
+        draw_grid(rows, columns=["in", "target", "out"], title="x"),
+        tmp_path / "samples" / "best.png",
+    )
     return tmp_path / "samples"
 
 
@@ -388,7 +391,7 @@ def test_a_character_of_the_preview_is_two_pixels(tmp_path: Path) -> None:
     picture = np.empty((32, 32, 3), np.uint8)
     picture[:16], picture[16:] = top, bottom
     image = Image.fromarray(picture)
-    tell_cells(image, ["x"], [[(0, 0, 32, 32)]])
+    set_cells(image, ["x"], [[(0, 0, 32, 32)]])
     save_png(image, tmp_path / "a.png")
     sample = newest_sample(tmp_path)
     assert sample is not None
@@ -425,7 +428,7 @@ def test_a_figure_that_cannot_be_shown_is_left_out(tmp_path: Path, harm: str) ->
     if harm == "wrong cells":
         image.info["netlab:cells"] = json.dumps({"rows": [["x"]], "names": 3})
     if harm == "cut":
-        tell_cells(image, ["a"], [[(0, 0, 40, 40)]])
+        set_cells(image, ["a"], [[(0, 0, 40, 40)]])
     if harm != "none":
         save_png(image, path)
     if harm == "text":
@@ -453,7 +456,7 @@ def test_a_resumed_run_shows_the_curve_from_its_beginning(tmp_path: Path) -> Non
     for resume, stopped in ((False, lambda: next(calls) >= 4), (True, lambda: False)):
         try:
             report.facts = {"epochs": 2, "batch_size": 8}
-            train(config, tmp_path / "run", report=report, resume=resume, stopped=stopped)
+            train(config, tmp_path / "run", listener=report, resume=resume, stopped=stopped)
         except Interrupted:
             assert not resume
     assert [len(facts["rows"]) for facts in heard] == [0, 1]

@@ -17,9 +17,9 @@ from netlab.files import read_rows
 from netlab.runs.folder import RunDir, create_run
 from netlab.settings import Layer, merge
 from netlab.training.fit import train
+from netlab.training.listener import Listeners, Silent
 from netlab.training.logs import EventLog
 from netlab.training.prepare import check, settle
-from netlab.training.reporter import Silent, Together
 from tests.conftest import tiny_config
 
 
@@ -93,7 +93,7 @@ def test_each_line_is_there_as_soon_as_it_happens(tmp_path: Path) -> None:
             if done == 1:
                 seen.append(names(run))
 
-    train(config_of(), run.path, report=Watcher())
+    train(config_of(), run.path, listener=Watcher())
     assert seen == [["started"], ["started", "epoch"], ["started", "epoch", "epoch"]]
 
 
@@ -198,7 +198,7 @@ def test_unknown_logs_are_refused_by_name() -> None:
     assert "log" in FREE_ON_RESUME
 
 
-def test_together_tells_each_reporter_everything() -> None:
+def test_listeners_tell_each_one_everything() -> None:
     heard: list[tuple[str, object]] = []
 
     class One:
@@ -208,7 +208,7 @@ def test_together_tells_each_reporter_everything() -> None:
         def __getattr__(self, what: str) -> Callable[..., None]:
             return lambda *given: heard.append((f"{self.name}.{what}", given))
 
-    both: Any = Together(One("a"), One("b"))  # type: ignore[arg-type]
+    both: Any = Listeners(One("a"), One("b"))  # type: ignore[arg-type]
     calls = {"message": ("x",), "plan": ({},), "batch": (0, 1, 2, 0.5, 9.0), "epoch": ({}, True)}
     for what, given in calls.items():
         getattr(both, what)(*given)

@@ -21,11 +21,20 @@ from PIL import Image
 
 from netlab.errors import PictureError, UsageError, WorkFailed
 from netlab.figures.palette import palette_bytes
-from netlab.predict import enlarge
+from netlab.predict import pipeline
+from netlab.predict import prediction as prediction_module
 from netlab.predict.inputs import Job, Naming, find_inputs, make_folders, plan, plan_bytes
-from netlab.predict.outputs import FORMATS, Style, Writer, check_format, read_background
+from netlab.predict.outputs import (
+    FORMATS,
+    Done,
+    Style,
+    check_format,
+    read_background,
+    write_outputs,
+)
 from netlab.predict.pipeline import Failure, Outcome, predict_files
-from netlab.predict.predictor import Prediction, Predictor, predict_mask
+from netlab.predict.prediction import Prediction
+from netlab.predict.predictor import Predictor, predict_mask
 from netlab.settings import Layer, merge
 from netlab.tasks.load import describe, load_weights
 from netlab.tasks.segmentation.task import Segmentation
@@ -35,7 +44,7 @@ CLASSES = ("pet", "background", "border")
 
 
 def masks_of(predictor: Predictor, images: list[Image.Image]) -> list[np.ndarray]:
-    return [found.mask for found in predictor.predict(images)]
+    return [prediction.mask for prediction in predictor.predict(images)]
 
 
 @pytest.fixture(scope="session")
@@ -71,9 +80,9 @@ def picture(width: int = 60, height: int = 40, seed: int = 0) -> Image.Image:
     return Image.fromarray(noise).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def jpeg(path: Path, **how: Any) -> Path:
+def jpeg(path: Path, **size: Any) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture(**how).save(path)
+    picture(**size).save(path)
     return path
 
 
@@ -86,12 +95,14 @@ def opened(path: Path) -> Image.Image:
 
 def run(
     predictor: Predictor, jobs: Sequence[Job], style: Style | None = None, batch_size: int = 4
-) -> list[Outcome[Job, Any]]:
-    writer = Writer(style or Style())
+) -> list[Outcome]:
     make_folders(jobs)
-    return list(
-        predict_files(jobs, predictor, writer, source=lambda job: job.source, batch_size=batch_size)
-    )
+    return list(predict_files(jobs, predictor, style or Style(), batch_size=batch_size))
+
+
+def sizes(outcomes: Sequence[Outcome]) -> list[tuple[int, int]]:
+    results = [outcome.result for outcome in outcomes]
+    return [result.size for result in results if isinstance(result, Done)]
 
 
 def plain(weights: Path, image: Image.Image) -> np.ndarray:
@@ -142,9 +153,9 @@ def test_strips_are_rows_of_the_resized_logits(
     logits = torch.randn(3, h, w, generator=torch.Generator().manual_seed(height * 71 + width))
     whole = F.interpolate(logits[None], (height, width), mode="bilinear")[0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(enlarge, "STRIP", strip)
-        found = enlarge.probabilities(logits, height, width)
-    np.testing.assert_allclose(found, whole.softmax(dim=0).numpy(), atol=2e-6)
+        patch.setattr(prediction_module, "STRIP", strip)
+        probabilities = Prediction(logits, (height, width), CLASSES).probabilities()
+    np.testing.assert_allclose(probabilities, whole.softmax(dim=0).numpy(), atol=2e-6)
 
 
 def test_arrays_of_a_prediction_agree(predictor: Predictor) -> None:
@@ -169,12 +180,9 @@ def test_tta_mirrors_with_the_picture(weights: Path) -> None:
 
 def test_large_photo_needs_no_array_of_floats(predictor: Predictor) -> None:
     """24 megapixels: nothing of its size but the mask, and that in strips."""
-    [prediction] = predictor.predict([picture(40, 40)])
-    huge = Prediction(prediction.logits, (4000, 6000), CLASSES)
-    largest = 0
-    for _, strip in enlarge._strips(huge.logits, *huge.size):
-        largest = max(largest, strip.numel())
-    assert largest <= 3 * enlarge.STRIP
+    [small] = predictor.predict([picture(40, 40)])
+    huge = Prediction(small.logits, (4000, 6000), CLASSES)
+    assert max(strip.numel() for _, strip in huge.strips()) <= 3 * prediction_module.STRIP
     assert huge.mask.shape == (4000, 6000)
 
 
@@ -221,7 +229,7 @@ def test_every_kind_is_read(predictor: Predictor, tmp_path: Path, name: str, mod
     image.save(tmp_path / name, **(frames if name.endswith("gif") else {}))
     jobs = plan(find_inputs([str(tmp_path)]), Naming("_mask")).jobs
     [outcome] = run(predictor, jobs)
-    assert outcome.result.size == (40, 60)
+    assert sizes([outcome]) == [(40, 60)]
     if mode in ("RGB", "L", "P") and not name.endswith(("jpg", "webp")):
         [first] = masks_of(predictor, [image.convert("RGB")])
         assert (np.asarray(opened(tmp_path / "x_mask.png")) == first).mean() > 0.99
@@ -261,7 +269,7 @@ def job(tmp_path: Path) -> Job:
 
 
 def written(job: Job, prediction: Prediction, style: Style) -> Image.Image:
-    Writer(style)(job, prediction)
+    write_outputs(job, prediction, style)
     assert job.output is not None
     return opened(job.output)
 
@@ -320,7 +328,7 @@ def test_a_background_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_confidence_is_gray(job: Job, prediction: Prediction) -> None:
-    done = Writer(Style(certainty=True))(job, prediction)
+    done = write_outputs(job, prediction, Style(certainty=True))
     assert done.mean_confidence == pytest.approx(1)
     assert job.confidence is not None
     image = opened(job.confidence)
@@ -352,15 +360,15 @@ def test_folders_patterns_and_files(tmp_path: Path) -> None:
         path.touch()
     folder = tmp_path / "f"
 
-    def found(*paths: str, recursive: bool = False) -> list[str]:
+    def names_of(*paths: str, recursive: bool = False) -> list[str]:
         items = find_inputs([str(folder / p) for p in paths], recursive=recursive)
         return [str(item.path.relative_to(folder)) for item in items]
 
-    assert found("") == ["a.PNG", "b.jpg"]
-    assert found("", recursive=True) == ["a.PNG", "b.jpg", str(Path("sub/c.jpg"))]
-    assert found("*.jpg") == ["b.jpg"]
-    assert found("**/*.jpg") == ["b.jpg", str(Path("sub/c.jpg"))]
-    assert found("odd.dat", "b.jpg", "") == ["odd.dat", "b.jpg", "a.PNG"]
+    assert names_of("") == ["a.PNG", "b.jpg"]
+    assert names_of("", recursive=True) == ["a.PNG", "b.jpg", str(Path("sub/c.jpg"))]
+    assert names_of("*.jpg") == ["b.jpg"]
+    assert names_of("**/*.jpg") == ["b.jpg", str(Path("sub/c.jpg"))]
+    assert names_of("odd.dat", "b.jpg", "") == ["odd.dat", "b.jpg", "a.PNG"]
 
 
 def test_nothing_there_is_refused(tmp_path: Path) -> None:
@@ -403,21 +411,21 @@ def test_equal_names_from_two_folders_are_numbered(tmp_path: Path) -> None:
 
 
 def test_existing_outputs_are_kept_replaced_or_skipped(tmp_path: Path) -> None:
-    found = find_inputs([str(jpeg(tmp_path / "a.jpg")), str(jpeg(tmp_path / "b.jpg"))])
+    inputs = find_inputs([str(jpeg(tmp_path / "a.jpg")), str(jpeg(tmp_path / "b.jpg"))])
     (tmp_path / "a_mask.png").touch()
     (tmp_path / "a_mask-2.png").touch()
-    assert names(plan(found, Naming("_mask")).jobs, tmp_path) == ["a_mask-3.png", "b_mask.png"]
-    replaced = plan(found, Naming("_mask", overwrite=True)).jobs
+    assert names(plan(inputs, Naming("_mask")).jobs, tmp_path) == ["a_mask-3.png", "b_mask.png"]
+    replaced = plan(inputs, Naming("_mask", overwrite=True)).jobs
     assert names(replaced, tmp_path) == ["a_mask.png", "b_mask.png"]
-    left = plan(found, Naming("_mask", skip_done=True))
+    left = plan(inputs, Naming("_mask", skip_done=True))
     assert names(left.jobs, tmp_path) == ["b_mask.png"]
     assert left.skipped == [tmp_path / "a.jpg"]
 
 
 def test_mask_and_confidence_have_the_same_number(tmp_path: Path) -> None:
-    found = find_inputs([str(jpeg(tmp_path / "a.jpg"))])
+    inputs = find_inputs([str(jpeg(tmp_path / "a.jpg"))])
     (tmp_path / "a_confidence.png").touch()
-    [job] = plan(found, Naming("_mask", confidence=True)).jobs
+    [job] = plan(inputs, Naming("_mask", confidence=True)).jobs
     assert job == Job(
         tmp_path / "a.jpg", tmp_path / "a_mask-2.png", tmp_path / "a_confidence-2.png"
     )
@@ -467,8 +475,8 @@ def test_a_second_run_does_not_take_its_own_outputs(predictor: Predictor, tmp_pa
         naming = Naming(suffix, confidence=True)
         run(predictor, plan(find_inputs([str(tmp_path)]), naming).jobs, Style(format_))
         for pattern in (tmp_path, tmp_path / "*.png"):
-            again = [item.path.name for item in find_inputs([str(pattern)])]
-            assert again == ["a.png", "b_mask.png"]
+            taken = [item.path.name for item in find_inputs([str(pattern)])]
+            assert taken == ["a.png", "b_mask.png"]
     assert find_inputs([str(tmp_path / "a_mask.png")])  # named, so taken
 
 
@@ -491,7 +499,7 @@ def test_outcomes_keep_their_order(predictor: Predictor, tmp_path: Path) -> None
     jobs = plan(find_inputs([str(tmp_path)]), Naming("_ids", tmp_path / "out")).jobs
     for batch_size in (1, 3, 50):
         outcomes = run(predictor, jobs, Style("ids"), batch_size=batch_size)
-        assert [o.result.size for o in outcomes] == [(31 - n, 20 + n) for n in range(11)]
+        assert sizes(outcomes) == [(31 - n, 20 + n) for n in range(11)]
     assert run(predictor, []) == []
 
 
@@ -503,8 +511,7 @@ def test_stopping_finishes_what_has_begun(predictor: Predictor, tmp_path: Path) 
     outcomes = predict_files(
         jobs,
         predictor,
-        Writer(Style()),
-        source=lambda job: job.source,
+        Style(),
         batch_size=2,
         stop=lambda: next(asked),
     )
@@ -512,19 +519,22 @@ def test_stopping_finishes_what_has_begun(predictor: Predictor, tmp_path: Path) 
     assert len(list(tmp_path.glob("*_mask.png"))) == 4
 
 
-def test_a_full_disk_ends_the_work(predictor: Predictor, tmp_path: Path) -> None:
-    def full(job: Job, made: Prediction) -> None:
+def test_a_full_disk_ends_the_work(
+    predictor: Predictor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(job: Job, made: Prediction, style: Style) -> Done:
         raise WorkFailed("disk full")
 
+    monkeypatch.setattr(pipeline, "write_outputs", full)
     jobs = [Job(jpeg(tmp_path / "a.jpg"), tmp_path / "m.png")]
     with pytest.raises(WorkFailed):
-        list(predict_files(jobs, predictor, full, source=lambda job: job.source))
+        list(predict_files(jobs, predictor, Style()))
 
 
 def test_a_picture_that_changes_meanwhile_fails(job: Job) -> None:
     other = Prediction(torch.zeros(3, 4, 4), (9, 9), CLASSES)
     with pytest.raises(PictureError, match="changed"):
-        Writer(Style("overlay"))(job, other)
+        write_outputs(job, other, Style("overlay"))
 
 
 # The command
@@ -629,8 +639,8 @@ def test_outputs_named_by_a_shell_s_pattern_are_left_out(
     both = [str(p) for p in sorted(tmp_path.iterdir())]
     assert len(both) == 2
     assert [item.path for item in find_inputs(both)] == [photo]
-    again = [both[1]] * 2
-    assert len(find_inputs(again)) == 1, "named alone, it is taken"
+    twice = [both[1]] * 2
+    assert len(find_inputs(twice)) == 1, "named alone, it is taken"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")

@@ -18,6 +18,7 @@ from netlab.errors import ConfigError, UnknownComponent
 from netlab.layers.blocks.conv import ConvBlock
 from netlab.settings import Layer, defaults_of, merge, preset, recipe
 from netlab.training.prepare import build_model
+from tests._docs_run import write_own_package
 from tests.conftest import tiny_config
 
 
@@ -148,6 +149,10 @@ def test_mypy_refuses_what_breaks_a_contract_and_nothing_else(tmp_path: Path) ->
         (tmp_path / f"broken_{index}.py").write_text(text)
         number = next(n for n, have in enumerate(text.split("\n"), 1) if line in have)
         wanted[f"broken_{index}.py"] = number
+    names = ["__init__.py", *(path.name for path in write_own_package(tmp_path))]
+    for path in [tmp_path / "src" / "netlab_own" / name for name in names]:
+        path.touch()
+        path.rename(tmp_path / f"own_{path.name}")
     words = [sys.executable, "-m", "mypy", "--strict", "--no-pretty", "--cache-dir", "mypy"]
     files = [path.name for path in sorted(tmp_path.glob("*.py"))]
     env = {**os.environ, "PYTHONPATH": str(Path(registry.__file__).parent.parent)}
@@ -320,7 +325,7 @@ def test_plugins_come_from_entry_points(monkeypatch: pytest.MonkeyPatch) -> None
         EntryPoint(name, f"{here}:{value}", "netlab.encoder")
         for name, value in (made | {"maxpool": "PluginEncoder"}).items()
     )
-    monkeypatch.setattr(registry, "_installed", lambda: points)
+    monkeypatch.setattr(registry, "installed", lambda: points)
     assert "good" in registry.names("encoder")
     assert registry.get("encoder", "good") is PluginEncoder
     assert registry.get("encoder", "maxpool") is not PluginEncoder, "our own names come first"

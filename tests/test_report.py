@@ -19,7 +19,7 @@ from PIL import Image
 
 from netlab.cli.main import main
 from netlab.compare.comparison import document, score_run, side_by_side
-from netlab.compare.page import comparison_page
+from netlab.compare.files import comparison_page
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Headline, Html, Section
 from netlab.contracts.score import Score
@@ -40,7 +40,7 @@ from netlab.scoring.page import run_page
 from netlab.tasks.sections import ranked
 from netlab.tasks.segmentation.report import SegmentationReport
 from netlab.training.fit import train
-from netlab.training.reporter import Silent
+from netlab.training.listener import Silent
 from netlab.weights.header import read_header
 from tests._copies import drawn
 from tests.conftest import tiny_config, tiny_labelled
@@ -282,7 +282,7 @@ def test_a_page_that_fails_is_a_message(tmp_path: Path, monkeypatch: pytest.Monk
         raise ValueError("no such chart")
 
     monkeypatch.setattr(engine_report, "run_page", fail)
-    best = train(tiny_config(epochs=1), tmp_path / "run", report=heard)
+    best = train(tiny_config(epochs=1), tmp_path / "run", listener=heard)
     assert best["epoch"] == 1
     assert any("no report: ValueError('no such chart')" in text for text in heard.said)
     assert not RunDir(tmp_path / "run").report.exists()
@@ -308,7 +308,7 @@ def test_scoring_for_the_page_is_told_and_can_be_stopped(tmp_path: Path) -> None
         return any("scoring the best network on 24 pictures" in text for text in heard.said)
 
     run = RunDir(tmp_path / "run")
-    best = train(tiny_config(epochs=1), run.path, report=heard, stopped=scoring)
+    best = train(tiny_config(epochs=1), run.path, listener=heard, stopped=scoring)
     assert best["epoch"] == 1
     assert heard.said[-1] == "no report: stopped; netlab eval writes one"
     assert not run.report.exists()

@@ -52,7 +52,7 @@ def made(folder: Path, **progress: Any) -> RunDir:
 def failing(config: TrainConfig, folder: Path) -> None:
     """A training whose numbers go wrong."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Trainer, "rate", lambda self, step: 1e30)
+        patch.setattr(Trainer, "learning_rate", lambda self, step: 1e30)
         with pytest.raises(WorkFailed):
             train(config, folder)
 

@@ -218,7 +218,7 @@ def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
         EntryPoint("other", f"tests.test_structure:{value}", f"netlab.{kind}")
         for kind, value in made.items()
     )
-    monkeypatch.setattr(registry, "_installed", lambda: points)
+    monkeypatch.setattr(registry, "installed", lambda: points)
 
 
 @pytest.mark.usefixtures("plugins")

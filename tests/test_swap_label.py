@@ -139,10 +139,10 @@ def test_the_true_label_gives_the_reconstruction_to_the_last_bit(
     assert len(source) > BATCH
     asked = asked_labels(source, "all", 10, 0)
     for swapped in swap(swapper, source, asked):
-        place = np.arange(len(swapped.source))
-        own = swapped.pictures[swapped.source.labels, place]
+        indices = np.arange(len(swapped.source))
+        own = swapped.pictures[swapped.source.labels, indices]
         assert np.array_equal(own, swapped.reconstructions)
-        other = swapped.pictures[(swapped.source.labels + 1) % 10, place]
+        other = swapped.pictures[(swapped.source.labels + 1) % 10, indices]
         assert (other != swapped.reconstructions).any(axis=(1, 2, 3)).all()
 
 
@@ -183,8 +183,8 @@ def test_pictures_and_records_belong_together(swapper: Swapper, digits: Any, jud
     records, pictures = swap_records(swapped, TEN), swap_pictures(swapped)
     at = {name: number for number, name in enumerate(source.names)}
     for record, picture in zip(records, pictures, strict=True):
-        place = int(record["asked_label"]), at[record["source"]]
-        assert np.array_equal(picture, swapped.pictures[place])
+        index = int(record["asked_label"]), at[record["source"]]
+        assert np.array_equal(picture, swapped.pictures[index])
         seen = judge.read(swapper.floats(picture[None].copy()))
         assert record["read"] == TEN[int(seen)]
 
@@ -233,10 +233,10 @@ def test_between_goes_from_z_to_z(swapper: Swapper, digits: Any) -> None:
 
 
 def test_prior_is_drawn_with_the_seed(swapper: Swapper) -> None:
-    first, again = from_prior(swapper, 3, 50, 1), from_prior(swapper, 3, 50, 1)
+    first, second = from_prior(swapper, 3, 50, 1), from_prior(swapper, 3, 50, 1)
     assert first.z is not None
-    assert again.z is not None
-    assert torch.equal(first.z, again.z)
+    assert second.z is not None
+    assert torch.equal(first.z, second.z)
     assert 3 not in first.labels
     assert first.z.std() == pytest.approx(1, abs=0.2)
     [swapped] = swap(swapper, first, asked_labels(first, 3, 10, 1))
@@ -261,20 +261,20 @@ def test_unknown_labels_are_listed(files: Path, text: str) -> None:
 
 
 def test_dark_strokes_on_paper_are_inverted_and_it_is_said(swapper: Swapper, files: Path) -> None:
-    said: list[str] = []
+    notes: list[str] = []
     paper, screen = (Image.open(files / f"{name}.png") for name in ("paper", "screen"))
-    own = own_picture(swapper, paper, "paper.png", 7, said.append)
+    own = own_picture(swapper, paper, "paper.png", 7, notes.append)
     assert own.pictures is not None
     assert own.pictures.shape == (1, SIDE, SIDE, 1)
     assert border(own.pictures) < 20
     assert own.pictures.max() > 200
-    assert said == [
+    assert notes == [
         "paper.png: dark on bright, so it is inverted: the network knows bright on dark"
     ]
-    same = own_picture(swapper, screen, "screen.png", 7, said.append)
+    same = own_picture(swapper, screen, "screen.png", 7, notes.append)
     assert same.pictures is not None
     assert np.abs(same.pictures.astype(int) - own.pictures).max() <= 1
-    assert len(said) == 1
+    assert len(notes) == 1
 
 
 def test_colour_pictures_stay_as_they_are(files: Path) -> None:
@@ -290,8 +290,8 @@ def test_from_python(files: Path, tmp_path: Path) -> None:
     made = netlab.swap_label(files / "paper.png", 7, "3", weights=weights, device="cpu")
     assert (made.mode, made.size) == ("L", (SIDE, SIDE))
     opened = Image.open(files / "paper.png")
-    again = netlab.swap_label(opened, "7", 3, weights=weights, device="cpu")
-    assert np.array_equal(np.asarray(made), np.asarray(again))
+    from_opened = netlab.swap_label(opened, "7", 3, weights=weights, device="cpu")
+    assert np.array_equal(np.asarray(made), np.asarray(from_opened))
     animals = files / "animals.safetensors"
     colour = netlab.swap_label(files / "paper.png", "cat", "dog", weights=animals, device="cpu")
     assert colour.mode == "RGB"
@@ -327,9 +327,9 @@ def test_rows_keep_pixels_and_widths() -> None:
     made = np.asarray(swap_rows(shown(9), "title"))
     wanted = shown(9).swapped[8, ..., 0].repeat(3, 0).repeat(3, 1)
     assert made.shape[1] <= 900
-    found = np.lib.stride_tricks.sliding_window_view(made[..., 0], (84, 84))
-    corners = np.argwhere(found[..., 0, 0] == wanted[0, 0])
-    hits = [tuple(at) for at in corners if np.array_equal(found[tuple(at)], wanted)]
+    windows = np.lib.stride_tricks.sliding_window_view(made[..., 0], (84, 84))
+    corners = np.argwhere(windows[..., 0, 0] == wanted[0, 0])
+    hits = [tuple(at) for at in corners if np.array_equal(windows[tuple(at)], wanted)]
     assert len(hits) == 3, "original, reconstruction and swap of the ninth, in the second band"
     assert len({column for _, column in hits}) == 1
 
@@ -509,9 +509,9 @@ def test_process_without_data_draws_from_the_prior(files: Path, tmp_path: Path) 
     words = ["swap-label", "--weights", files / "mnist.safetensors", "--label", "all", "--json"]
     done = run_netlab(*words, "--count", "2", "--threads", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
-    said = done.stderr.decode()
-    assert "no MNIST data in data" in said
-    assert "z drawn from N(0, I), seed 0" in said
+    stderr = done.stderr.decode()
+    assert "no MNIST data in data" in stderr
+    assert "z drawn from N(0, I), seed 0" in stderr
     document = json.loads(done.stdout)
     assert document["from_prior"] is True
     assert 0 <= document["swap_accuracy"] <= 1, "read by the bundled judge"
@@ -537,11 +537,11 @@ def test_process_without_data_draws_from_the_prior(files: Path, tmp_path: Path) 
 )
 def test_process_wrong_use_is_one_line(tmp_path: Path, words: list[str], expected: str) -> None:
     done = run_netlab("swap-label", *words, cwd=tmp_path)
-    said = done.stderr.decode()
-    assert done.returncode == 2, said
+    stderr = done.stderr.decode()
+    assert done.returncode == 2, stderr
     assert done.stdout == b""
-    assert said.count("\n") == 1
-    assert expected in said
+    assert stderr.count("\n") == 1
+    assert expected in stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -599,11 +599,11 @@ def test_wrong_use_writes_nothing(command: Callable[..., Any], tmp_path: Path) -
         ("--weights", "mnist.safetensors", "--count", "all"): "no MNIST data in data",
     }
     for words, expected in cases.items():
-        code, out, said = command("--weights", "digits.safetensors", *words)
-        assert code == 2, (words, said)
+        code, out, stderr = command("--weights", "digits.safetensors", *words)
+        assert code == 2, (words, stderr)
         assert out == ""
-        assert expected in said[-1], words
-        assert all(line.startswith("weights: ") for line in said[:-1]), words
+        assert expected in stderr[-1], words
+        assert all(line.startswith("weights: ") for line in stderr[:-1]), words
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -632,26 +632,26 @@ def test_every_figure(
 ) -> None:
     judged = "--from-prior" not in words
     more = ["--judge", "judge.safetensors"] if judged else []
-    code, out, said = command("--weights", "digits.safetensors", *words, *more)
-    assert code == 0, said
+    code, out, stderr = command("--weights", "digits.safetensors", *words, *more)
+    assert code == 0, stderr
     assert out.split() == [figure]
     with Image.open(tmp_path / figure) as image:
         assert 300 < image.width < 1000
-    assert judged == any("as asked" in line for line in said)
+    assert judged == any("as asked" in line for line in stderr)
 
 
 def test_the_whole_test_part(command: Callable[..., Any], tmp_path: Path, digits: Any) -> None:
     words = ("--weights", "digits.safetensors", "--count", "all", "--pictures", "p")
-    code, out, said = command(*words)
-    assert code == 0, said
+    code, out, stderr = command(*words)
+    assert code == 0, stderr
     assert out.split() == ["swap_digits.png", "p"]
-    assert "the figure shows 64 of 1000 pictures" in said
+    assert "the figure shows 64 of 1000 pictures" in stderr
     rows = list(csv.DictReader((tmp_path / "p" / "pictures.csv").read_text().splitlines()))
     assert [row["source"] for row in rows] == list(digits.names)
     assert all(row["true_label"] != row["asked_label"] for row in rows)
     assert len(list((tmp_path / "p").glob("*.png"))) == 1000
-    code, _, said = command(*words, "--label", "3", "--overwrite")
-    assert code == 0, said
+    code, _, stderr = command(*words, "--label", "3", "--overwrite")
+    assert code == 0, stderr
     assert len(list((tmp_path / "p").glob("*.png"))) == (digits.labels != 3).sum()
     assert not list(tmp_path.glob("*.part"))
 
@@ -665,15 +665,15 @@ def test_overwrite_uses_the_same_name(command: Callable[..., Any], tmp_path: Pat
 
 def test_seed_draws_other_pictures(command: Callable[..., Any]) -> None:
     words = ("--weights", "digits.safetensors", "--label", "3", "--json", "--seed")
-    found = [json.loads(command(*words, seed)[1])["examples"] for seed in "001"]
-    assert found[0] == found[1] != found[2]
+    examples = [json.loads(command(*words, seed)[1])["examples"] for seed in "001"]
+    assert examples[0] == examples[1] != examples[2]
 
 
 def test_too_few_pictures_is_said(command: Callable[..., Any]) -> None:
-    code, out, said = command("--weights", "digits.safetensors", "--count", "2000", "--json")
+    code, out, stderr = command("--weights", "digits.safetensors", "--count", "2000", "--json")
     assert code == 0
     assert json.loads(out)["count"] == 1000
-    assert "the test part has only 1000 pictures for this" in said
+    assert "the test part has only 1000 pictures for this" in stderr
 
 
 def test_own_classes_from_the_run_s_folder(
@@ -687,18 +687,18 @@ def test_own_classes_from_the_run_s_folder(
             pixels = rng.integers(0, 256, (20, 20, 3), np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
     words = ("--weights", "animals.safetensors", "--label", "dog", "--json", "--count", "1")
-    code, out, said = command(*words, "--data-dir", "mine")
-    assert code == 0, said
+    code, out, stderr = command(*words, "--data-dir", "mine")
+    assert code == 0, stderr
     assert json.loads(out)["examples"][0]["asked_label"] == "dog"
-    code, out, said = command(*words)
-    assert code == 0, said
+    code, out, stderr = command(*words)
+    assert code == 0, stderr
     assert json.loads(out)["from_prior"]
     run = tmp_path / "runs" / "x"
     run.mkdir(parents=True)
     (run / "best.safetensors").write_bytes((files / "animals.safetensors").read_bytes())
     (run / "config.yaml").write_text(f"images: {tmp_path / 'mine'}\n")
-    code, out, said = command("--weights", "last", *words[2:])
-    assert code == 0, said
+    code, out, stderr = command("--weights", "last", *words[2:])
+    assert code == 0, stderr
     assert not json.loads(out)["from_prior"]
 
 
@@ -710,16 +710,16 @@ def test_damaged_data_are_no_reason_to_draw_from_the_prior(
     for stem in ("train", "t10k"):
         for kind in ("images-idx3", "labels-idx1"):
             (raw / f"{stem}-{kind}-ubyte").write_bytes(b"damaged")
-    code, _, said = command("--weights", "mnist.safetensors")
+    code, _, stderr = command("--weights", "mnist.safetensors")
     assert code == 2
-    assert "expected a header" in said[-1]
+    assert "expected a header" in stderr[-1]
 
 
 def test_sources_of_both_kinds_can_be_cut(swapper: Swapper, digits: Any) -> None:
     for source in (pick_pictures(digits, None, 5, 0), from_prior(swapper, None, 5, 0)):
-        part: Source = source.at(slice(1, 3))
-        assert len(part) == 2
-        assert part.latents(swapper).shape == (2, 4)
+        cut: Source = source.at(slice(1, 3))
+        assert len(cut) == 2
+        assert cut.latents(swapper).shape == (2, 4)
 
 
 def test_a_list_of_an_earlier_call_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:

@@ -28,9 +28,9 @@ from netlab.files import free_path, output_path, write_text
 from netlab.runs.folder import RunDir, create_run, find_run
 from netlab.tasks.load import describe, load_weights
 from netlab.training.fit import train
+from netlab.training.listener import Silent
 from netlab.training.loop import Trainer, train_epoch
 from netlab.training.prepare import prepare, settle
-from netlab.training.reporter import Silent
 from netlab.weights.file import read_tensors, save_weights
 from netlab.weights.header import read_header
 from tests.conftest import tiny_config
@@ -169,7 +169,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(
     config = tiny_config(epochs=2, clip=0.0)
     run = fit(tmp_path / "run", config)
     before = run.best.read_bytes()
-    monkeypatch.setattr(Trainer, "rate", lambda self, step: 1e30)
+    monkeypatch.setattr(Trainer, "learning_rate", lambda self, step: 1e30)
     with pytest.raises(WorkFailed, match=r"the loss became (nan|inf).*--lr"):
         train(tiny_config(epochs=4, clip=0.0), run, resume=True)
     assert run.best.read_bytes() == before
@@ -178,7 +178,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_what_was_saved(
 def test_a_validation_loss_that_is_no_number_is_never_best(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Trainer, "rate", lambda self, step: 1e30)
+    monkeypatch.setattr(Trainer, "learning_rate", lambda self, step: 1e30)
     with pytest.raises(WorkFailed, match="validation of epoch 1"):
         fit(tmp_path / "run", tiny_config(clip=0.0, batch_size=24, ema=0.0))
     assert not RunDir(tmp_path / "run").best.exists()
@@ -216,7 +216,7 @@ def test_allowed_changes_are_taken_up_and_named(tmp_path: Path) -> None:
     heard: list[str] = []
     report = Silent()
     report.message = heard.append  # type: ignore[method-assign]
-    train(changed, run, resume=True, allow_changes=True, report=report)
+    train(changed, run, resume=True, allow_changes=True, listener=report)
     assert len(rows_of(run)) == 2
     assert read_header(run.last).about["config"]["lr"] == 0.0005
     assert [line for line in heard if "as allowed" in line] == [
@@ -336,7 +336,7 @@ def test_order_and_augmentation_differ_by_epoch_but_not_by_run() -> None:
     orders = [[i.tolist() for i in epoch_batches(trainer, epoch, 0)] for epoch in (0, 0, 1)]
     assert orders[0] == orders[1] != orders[2]
     assert [i.tolist() for i in epoch_batches(trainer, 0, 1)] == orders[0][1:]
-    place = trainer.place
+    place = trainer.to_device
     views = [
         trainer.task.train_batch(trainer.train, torch.arange(3).numpy(), epoch, place)[0]
         for epoch in (0, 0, 1)

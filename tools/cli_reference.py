@@ -7,7 +7,6 @@ make no difference. `--check` writes nothing and exits with 1 where the page is 
 import argparse
 import sys
 import textwrap
-from importlib.metadata import EntryPoints
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -43,9 +42,10 @@ def main() -> None:
 
 def reference() -> str:
     """The whole page."""
-    with patch("netlab.registry.entry_points", EntryPoints):  # as if no package added components
-        from netlab.cli.main import app
-    group: Any = typer.main.get_command(app)
+    with patch("netlab.registry.installed", tuple):  # as if no package added components
+        from netlab.cli.main import commands
+
+        group: Any = typer.main.get_command(commands())
     parts = [_HEAD, _section("netlab", group)]
     parts += [_section(f"netlab {name}", command) for name, command in group.commands.items()]
     return "\n".join(parts)

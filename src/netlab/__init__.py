@@ -5,7 +5,6 @@ start without torch.
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from netlab.training.fit import train
     from netlab.training.prepare import build_model
 
-__version__ = version("netlab")
+    __version__: str
 
 _PLACES = {
     "TrainConfig": ("netlab.config", "TrainConfig"),
@@ -42,6 +41,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version  # takes a third of the time of `netlab --help`
+
+        return version("netlab")
     if name not in _PLACES:
         raise AttributeError(f"module 'netlab' has no attribute '{name}'")
     module, attribute = _PLACES[name]

@@ -1,13 +1,14 @@
 """Components as a config wants them: by name, with the further arguments it has for them."""
 
 import inspect
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from netlab import registry
 from netlab.config import LOSS_KINDS, TrainConfig
-from netlab.errors import ConfigError
+from netlab.errors import ComponentFault, ConfigError, NetlabError, out_of_memory
 
 if TYPE_CHECKING:
     from netlab.contracts.architecture import ArchitectureBuilder
@@ -52,6 +53,10 @@ class Configured:
             raise ConfigError(
                 f"{kind} '{self.name}' does not take {dict(self.arguments)}: {error}"
             ) from error
+        except Exception as error:
+            if fault := fault_of(error):
+                raise fault from error
+            raise
 
     def __getattr__(self, name: str) -> Any:
         """What the component states of itself, such as a decoder's `needs_skips`."""
@@ -137,6 +142,41 @@ def find_component(config: TrainConfig, kind: str, name: str | None = None) -> C
         kind = "loss" if kind in LOSS_KINDS else kind
         raise ConfigError(f"{kind}.{name}: expected arguments, such as --set {kind}.{name}.x=1")
     return Configured(kind, name, registry.find(kind, name), arguments)
+
+
+def fault_of(error: Exception) -> ComponentFault | None:
+    """What to tell of an error that came out of a component of another package.
+
+    The innermost such component that was at work is named: by the code that ran, or by the object
+    that netlab's code ran for. Wherever an unexpected error is caught, ask this first.
+
+    Returns:
+        None for errors that are for the user already, for want of memory, and for all others.
+    """
+    if isinstance(error, ComponentFault):
+        return error
+    if isinstance(error, NetlabError) or out_of_memory(error):
+        return None
+    for frame, _ in reversed([*traceback.walk_tb(error.__traceback__)]):
+        code, owner = frame.f_code, type(frame.f_locals.get("self"))
+        running = (str(frame.f_globals.get("__name__")), code.co_qualname)
+        for module, qualname in (running, (owner.__module__, owner.__qualname__)):
+            if label := registry.foreign(module, qualname):
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
+                return ComponentFault(f"{label} failed with {reason}")
+    return None
+
+
+def breach(component: object, reason: str) -> NetlabError:
+    """What to raise for a component, or what it built, that does not keep its contract.
+
+    Args:
+        component: an instance, a class or a function.
+        reason: what it should do, and what it does.
+    """
+    owner: Any = component if hasattr(component, "__qualname__") else type(component)
+    label = registry.foreign(owner.__module__, owner.__qualname__) or owner.__qualname__
+    return ComponentFault(f"{label} breaks its contract: {reason}")
 
 
 def parts_of(arch: str) -> tuple[str, ...]:

@@ -252,12 +252,16 @@ class TrainConfig:
     device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", group=_MACHINE)
     precision: str = option(
         "auto",
-        "arithmetic of the network; auto is bf16 where the hardware has it",
+        "arithmetic of the network; auto is the quickest, measured at the start",
         group=_MACHINE,
         choices=PRECISIONS,
     )
     threads: int = option(
-        0, "CPU threads; 0 is one per available core", group=_MACHINE, minimum=0, maximum=1024
+        0,
+        "CPU threads; 0 is as many as are quickest, measured at the start",
+        group=_MACHINE,
+        minimum=0,
+        maximum=1024,
     )
 
     log: str = option(

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from netlab.errors import UsageError
+from netlab.errors import UsageError, counted
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _STATUS = Path("/proc/self/status")  # Linux alone has it, and a peak that can be set back
@@ -43,26 +43,36 @@ class Machine:
 
     def describe(self) -> str:
         """One phrase for people: `cpu (2 threads), bf16`."""
-        where = str(self.device)
+        device = str(self.device)
         if self.device.type == "cuda":
-            where += f" ({torch.cuda.get_device_name(self.device)})"
+            device += f" ({torch.cuda.get_device_name(self.device)})"
         elif self.device.type == "cpu":
-            where += f" ({self.threads} thread{'s' if self.threads != 1 else ''})"
-        return f"{where}, {self.precision}"
+            device += f" ({counted(self.threads, 'thread')})"
+        return f"{device}, {self.precision}"
+
+    def use_threads(self) -> None:
+        """Let torch compute with `threads` CPU threads from here on, in this process."""
+        torch.set_num_threads(self.threads)
+
+    def synchronize(self) -> None:
+        """Wait until the device has done all that it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
 
 
 def resolve(device: str = "auto", precision: str = "auto", threads: int = 0) -> Machine:
     """Turn wishes into what is there, and set the number of CPU threads.
 
-    Only `auto` may choose: a named device that is absent is an error.
+    Only `auto` may choose, here by what the hardware has, without trying (`netlab.timing` tries): a
+    named device that is absent is an error.
 
     Raises:
         UsageError: an unknown device, one that is not there, or arithmetic it has not.
     """
-    count = threads or _available_cores()
+    count = threads or available_cores()
     torch.set_num_threads(count)
-    where = _device(device)
-    return Machine(where, _precision(precision, where), count)
+    chosen = _device(device)
+    return Machine(chosen, _precision(precision, chosen), count)
 
 
 def forget_peak_memory(device: torch.device) -> None:
@@ -78,8 +88,8 @@ def peak_memory(device: torch.device) -> int:
     """The most memory in MiB that was in use: of a GPU by tensors, of a CPU by this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) // 2**20
-    if _STATUS.exists() and (found := re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())):
-        return int(found[1]) // 2**10
+    if _STATUS.exists() and (match := re.search(r"VmHWM:\s+(\d+) kB", _STATUS.read_text())):
+        return int(match[1]) // 2**10
     if sys.platform == "win32":
         return 0
     import resource
@@ -115,18 +125,22 @@ def _precision(wish: str, device: torch.device) -> str:
         return wish
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
-    if device.type == "cpu" and _cpu_has_bf16():
+    if device.type == "cpu" and cpu_has_bf16():
         return "bf16"
     return "fp32"
 
 
-def _cpu_has_bf16() -> bool:
-    # bf16 without these instructions is emulated, several times slower than fp32.
+def cpu_has_bf16() -> bool:
+    """Whether the processor has instructions for bf16.
+
+    Without them it is emulated, several times slower than fp32; with some of them it is, too.
+    """
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
 
 
-def _available_cores() -> int:
+def available_cores() -> int:
+    """The cores that this process may use."""
     with contextlib.suppress(AttributeError):  # not on macOS and Windows
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

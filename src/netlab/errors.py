@@ -36,6 +36,10 @@ class UnknownComponent(NetlabError):
     """A component name that is not registered."""
 
 
+class ComponentFault(NetlabError):
+    """A component of another package that raised something else, or breaks its contract."""
+
+
 class DataError(NetlabError):
     """A data folder or file that is missing, half present, damaged or inconsistent."""
 

@@ -7,19 +7,19 @@ docstring is its line in `netlab list`. Other installed packages add components 
 the entry-point group `netlab.<kind>`. Nothing here imports torch, and listing imports no component.
 """
 
-import ast
-import difflib
 import functools
 import importlib
-import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Sequence
-from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar, overload
 
 from netlab.errors import UnknownComponent
 
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from netlab.contracts.architecture import ArchitectureBuilder
     from netlab.contracts.block import Activation, BlockBuilder, Norm
     from netlab.contracts.bottleneck import BottleneckBuilder
@@ -140,9 +140,7 @@ def summaries(kind: str) -> list[Summary]:
     lines = [Summary(name, _first_line(path), None) for name, path in own.items()]
     for name, point in _plugins(kind).items():
         if name not in own:
-            package = point.dist
-            text = (package.metadata["Summary"] if package else None) or point.value
-            lines.append(Summary(name, text, package.name if package else point.value))
+            lines.append(_summary(point))
     return sorted(lines)
 
 
@@ -197,17 +195,52 @@ def find(kind: str, name: str) -> Any:
                 return value
         raise UnknownComponent(f"{module.__name__} registers no {kind}: add @register({kind!r})")
     point = _plugins(kind)[name]
-    try:
-        component = point.load()
-    except Exception as error:
-        raise UnknownComponent(
-            f"{kind} '{name}' ({point.value}) cannot be imported: {error}"
-        ) from error
+    component = _loaded(point)
     if not _is_component(component, kind):
         raise UnknownComponent(
-            f"'{point.value}' is no {kind}: decorate it with @register({kind!r})"
+            f"{_label(point)} is no {kind}: decorate {point.value} with @register({kind!r})"
         )
     return component
+
+
+def foreign(module: str, qualname: str = "") -> str | None:
+    """The component of another package that some code belongs to: `encoder 'x' of package y`.
+
+    Args:
+        module: where the code stands.
+        qualname: of the function or class; tells apart the components of one module.
+
+    Returns:
+        Its label; the package alone where that has several and this is a part of none of them in
+        particular. None for netlab itself and for packages that add nothing to it.
+    """
+    top = module.partition(".")[0]
+    points = [point for point in installed() if point.module.partition(".")[0] == top]
+    if not points or top == "netlab":
+        return None
+    same = [point for point in points if point.module == module]
+    exact = [p for p in same if p.attr and f"{qualname}.".startswith(f"{p.attr}.")]
+    for choice in (exact, same, points):
+        if len(choice) == 1:
+            return _label(choice[0])
+    return _package(points[0])
+
+
+def commands() -> list[Summary]:
+    """Commands of other packages, without importing any of them."""
+    return sorted(_summary(point) for point in installed() if point.group == "netlab.command")
+
+
+def command(name: str) -> tuple[Any, str]:
+    """Import a command of another package: a function, or a `typer.Typer` of several; its label.
+
+    Raises:
+        UnknownComponent: no such command, or one that cannot be imported.
+    """
+    points = {point.name: point for point in installed() if point.group == "netlab.command"}
+    if name not in points:
+        raise UnknownComponent(unknown("command", name, [*points]))
+    return _loaded(points[name]), _label(points[name])
 
 
 def stated(kind: str, name: str, attribute: str) -> Any:
@@ -222,6 +255,8 @@ def stated(kind: str, name: str, attribute: str) -> Any:
     own = _own(kind)
     if name not in own:
         return getattr(find(kind, name), attribute, None)
+    import ast
+
     module = ast.parse(own[name].read_text(encoding="utf-8"))
     classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
     for node in (node for found in classes for node in found.body):
@@ -253,6 +288,8 @@ def check_any(kinds: Sequence[str], name: str) -> None:
 
 def unknown(what: str, name: str, known: list[str], more: Iterable[str] = ()) -> str:
     """The one-line message for a name that is not known; `more` may be meant, but is not listed."""
+    import difflib
+
     near = difflib.get_close_matches(name, [*known, *more], n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return f"unknown {what} '{name}'.{hint} Known: {', '.join(known)}."
@@ -267,33 +304,80 @@ def _is_component(value: object, kind: str) -> bool:
     return getattr(value, _MARK, None) == kind
 
 
+@functools.cache
 def _own(kind: str) -> dict[str, Path]:
     _check_kind(kind)
-    folder, found = _PACKAGE / FOLDERS[kind], {}
-    for module in pkgutil.iter_modules([str(folder)]):
-        if module.ispkg == (kind in _PACKAGES) and not module.name.startswith("_"):
-            inside = f"{module.name}/{kind}.py" if module.ispkg else f"{module.name}.py"
-            found[module.name.replace("_", "-")] = folder / inside
-    return found
+    folder, packages = _PACKAGE / FOLDERS[kind], kind in _PACKAGES
+    files = sorted(folder.glob(f"*/{kind}.py" if packages else "*.py"))
+    named = {(path.parent.name if packages else path.stem): path for path in files}
+    return {name.replace("_", "-"): path for name, path in named.items() if name[0] != "_"}
+
+
+def _summary(point: "EntryPoint") -> Summary:
+    text = point.dist.metadata["Summary"] if point.dist else None
+    return Summary(point.name, text or point.value, point.dist.name if point.dist else point.value)
+
+
+def _loaded(point: "EntryPoint") -> Any:
+    try:
+        return point.load()
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UnknownComponent(f"{_label(point)} cannot be imported: {reason}") from error
+
+
+def _label(point: "EntryPoint") -> str:
+    kind = point.group.removeprefix("netlab.")
+    return f"{kind} '{point.name}' of {_package(point)}"
+
+
+def _package(point: "EntryPoint") -> str:
+    name = point.dist.name if point.dist else point.module.partition(".")[0]
+    return f"package {name}"
 
 
 def _module_of(path: Path) -> str:
     return ".".join(["netlab", *path.relative_to(_PACKAGE).with_suffix("").parts])
 
 
-def _plugins(kind: str) -> dict[str, EntryPoint]:
+def _plugins(kind: str) -> dict[str, "EntryPoint"]:
     _check_kind(kind)
-    return {point.name: point for point in _installed().select(group=f"netlab.{kind}")}
+    return {point.name: point for point in installed() if point.group == f"netlab.{kind}"}
 
 
 @functools.cache
-def _installed() -> EntryPoints:
-    """Those of all installed packages; reading them takes milliseconds, so once a process."""
-    groups = [f"netlab.{kind}" for kind in FOLDERS]
-    found = entry_points()
-    return EntryPoints(point for group in groups for point in found.select(group=group))
+def installed() -> tuple["EntryPoint", ...]:
+    """What other packages add to netlab: their entry points in groups `netlab.…`.
+
+    Read once a process. Most people have none: then the module that reads them, which takes a third
+    of the time of `netlab --help`, is not even imported.
+    """
+    if not _any_installed():
+        return ()
+    from importlib.metadata import entry_points
+
+    points = entry_points()
+    groups = sorted(group for group in points.groups if group.startswith("netlab."))
+    return tuple(point for group in groups for point in points.select(group=group))
+
+
+def _any_installed() -> bool:
+    """Whether a package on the path names such a group, or may do so where it cannot be seen."""
+    for folder in map(Path, sys.path):
+        if folder.is_file():  # an archive
+            return True
+        for about in (*folder.glob("*.dist-info"), *folder.glob("*.egg-info")):
+            points = about / "entry_points.txt"
+            if points.is_file() and b"[netlab." in points.read_bytes():
+                return True
+    return any(
+        hasattr(finder, "find_distributions") and finder is not PathFinder
+        for finder in sys.meta_path
+    )
 
 
 def _first_line(path: Path) -> str:
+    import ast
+
     doc = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return doc.split("\n", 1)[0]

@@ -1,9 +1,24 @@
 """Random numbers that derive from (seed, epoch, index) alone, so that nothing has to be stored."""
 
+from enum import IntEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Purpose(IntEnum):
+    """What a seed of a training is derived for: the second number in `derive`."""
+
+    ORDER = 1
+    """Of the pictures in an epoch."""
+    STEP = 2
+    """Dropout, and samples of the latent."""
+    WEIGHTS = 3
+    """Of the network, at the start."""
+    HELPERS = 4
+    """Weights of the networks that are trained beside it."""
 
 
 def uniforms(seed: int, epoch: int, indices: NDArray[np.int64], count: int) -> NDArray[np.float64]:

@@ -10,8 +10,6 @@ import dataclasses
 import types
 import typing
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +20,7 @@ from netlab.config import TrainConfig
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
 
-_PRESETS = files("netlab") / "presets"
+_PRESETS = Path(__file__).parent / "presets"
 
 
 class Layer(NamedTuple):
@@ -99,7 +97,7 @@ def preset_names(arch: str) -> list[str]:
 
 
 def _all_names(arch: str) -> list[str]:
-    return sorted(p.name[:-5] for p in _yaml_files(_PRESETS / arch))
+    return sorted(path.stem for path in (_PRESETS / arch).glob("*.yaml"))
 
 
 def _read_preset(arch: str, name: str) -> Layer:
@@ -110,7 +108,7 @@ def _read_preset(arch: str, name: str) -> Layer:
 def preset_summaries() -> list[tuple[str, str]]:
     """`ARCH/NAME` and the first comment line of every preset."""
     found = []
-    for folder in sorted(_PRESETS.iterdir(), key=lambda p: p.name):
+    for folder in _PRESETS.iterdir():
         for name in preset_names(folder.name):
             text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
             found.append((f"{folder.name}/{name}", text.split("\n", 1)[0].lstrip("# ")))
@@ -224,10 +222,6 @@ def _merged_parts(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, A
             value = _merged_parts(before, value)
         merged[key] = value
     return merged
-
-
-def _yaml_files(folder: Traversable) -> list[Traversable]:
-    return [p for p in folder.iterdir() if p.name.endswith(".yaml")] if folder.is_dir() else []
 
 
 def _read_yaml(text: str, source: str) -> dict[str, Any]:

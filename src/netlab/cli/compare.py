@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,11 +19,14 @@ from netlab.cli.flags import (
     flags_from,
     given,
 )
-from netlab.cli.methods import check_methods, method_configs, named_runs, task_of_run, train_methods
+from netlab.cli.missing_data import ensure_data
+from netlab.cli.signals import StopSignal
+from netlab.cli.training import NewRun, train_run
 from netlab.cli.view.comparison import comparison_lines
 from netlab.cli.view.messages import note
+from netlab.compare.methods import method_configs, named_runs, task_of_run
 from netlab.config import MACHINE_FIELDS, TrainConfig, flag_of
-from netlab.errors import ExitCode, NetlabError, UsageError
+from netlab.errors import ExitCode, UsageError
 from netlab.files import free_path
 from netlab.registry import stated
 from netlab.runs.find import find_weights
@@ -33,6 +36,8 @@ from netlab.weights.header import read_header
 
 _WHAT = "Comparison"
 _FOLDERS = ("images", "masks")  # of runs on own pictures, which may lie elsewhere by now
+_FOR_RUNS = {"data_dir", *_FOLDERS, *MACHINE_FIELDS}
+"""Settings that are for runs which are trained already."""
 
 
 @flags_from(TrainConfig)
@@ -89,42 +94,62 @@ def compare(
     if out is not None:
         _check_out(out)
     typed = given(flags)
-    failed: list[str] = []
-    moved: dict[str, Any] = {}
+    failures: list[str] = []
+    moved: dict[str, str] = {}
     if runs:
-        _only_places(typed, grid_, seeds > 1, arch, preset_, config, set_)
+        if grid_ or seeds > 1 or arch or preset_ or config or set_ or set(typed) - _FOR_RUNS:
+            refused = [flag_of(name) for name in typed if name not in _FOR_RUNS]
+            listed = ", ".join(refused) or "--grid, --seeds and recipes"
+            raise UsageError(f"the runs are trained already: leave out {listed}")
         moved = {name: typed.pop(name) for name in _FOLDERS if name in typed}
         shared = merge({}, [Layer("flags", typed)])
-        folders = dict.fromkeys(named_runs(runs, runs_dir), "")
-        _check_judge(judge, next(filter(None, map(task_of_run, folders)), "vae"), runs_dir)
+        methods = dict.fromkeys(named_runs(runs, runs_dir, note), "")
+        _check_judge(judge, next(filter(None, map(task_of_run, methods)), "vae"), runs_dir)
     else:
         configs = method_configs(arch, preset_, config, set_ or [], typed, grid_ or [], seeds)
         shared = configs[0]
         _check_judge(judge, str(stated("architecture", shared.arch, "task")), runs_dir)
-        check_methods(configs, download)
-        folders = train_methods(configs, runs_dir, failed)
+
+        from netlab.compare.training import check_methods, train_methods
+
+        check_methods(configs)
+        for dataset in dict.fromkeys(config.dataset for config in configs):
+            ensure_data(next(c for c in configs if c.dataset == dataset), download)
+        stop = StopSignal()
+
+        def train(config: TrainConfig, run: RunDir | None) -> RunDir:
+            return train_run(config, run or NewRun(runs_dir), stop=stop)[0]
+
+        methods, failures = train_methods(configs, runs_dir, train, note=note, stopped=stop)
     folder = out or free_path(runs_dir / stamped("compare"))
-    how: dict[str, Any] = {
-        "data_dir": Path(shared.data_dir) if shared.data_dir else None,
-        "device": shared.device,
-        "precision": shared.precision,
-        "threads": shared.threads,
-        "judge": judge,
-        "runs_dir": runs_dir,
-        "moved": moved,
-    }
-    _compare(folders, folder, split, how, failed, as_json=json_)
-    for line in failed:
+
+    from netlab.compare.comparison import COSTS, document, score_run, score_runs, side_by_side
+    from netlab.compare.files import write_comparison
+
+    score = partial(
+        score_run,
+        split=split,
+        moved=moved,
+        data_dir=Path(shared.data_dir) if shared.data_dir else None,
+        device=shared.device,
+        precision=shared.precision,
+        threads=shared.threads,
+        judge=judge,
+        runs_dir=runs_dir,
+    )
+    entries, unscored = score_runs(methods, score, note)
+    failures += unscored
+    comparison = side_by_side(entries, methods)
+    result = {**document(comparison, split), "failed": failures}
+    write_comparison(comparison, result, folder)
+    if json_:
+        print(json.dumps({**result, "folder": str(folder)}, ensure_ascii=False, allow_nan=False))
+    else:
+        print("\n".join(comparison_lines(comparison, COSTS)))
+    note(f"comparison: {folder}")
+    for line in failures:
         note(f"netlab: {line}")
-    return ExitCode.SOME_FAILED if failed else ExitCode.DONE
-
-
-def _only_places(typed: dict[str, Any], *others: Any) -> None:
-    """Refuse settings of a training for runs that are trained already."""
-    odd = [flag_of(n) for n in typed if n not in ("data_dir", *_FOLDERS, *MACHINE_FIELDS)]
-    if odd or any(others):
-        said = ", ".join(odd) or "--grid, --seeds and recipes"
-        raise UsageError(f"the runs are trained already: leave out {said}")
+    return ExitCode.SOME_FAILED if failures else ExitCode.DONE
 
 
 def _check_out(out: Path) -> None:
@@ -132,8 +157,8 @@ def _check_out(out: Path) -> None:
     try:
         if out.exists():
             raise UsageError(f"{out} exists already: choose another --out")
-        there = next(folder for folder in out.absolute().parents if folder.exists())
-        Path(tempfile.mkdtemp(dir=there)).rmdir()
+        parent = next(folder for folder in out.absolute().parents if folder.exists())
+        Path(tempfile.mkdtemp(dir=parent)).rmdir()
     except OSError as error:
         raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another") from error
 
@@ -152,38 +177,3 @@ def _check_judge(judge: str | None, task: str, runs_dir: Path) -> None:
     own = read_header(path).about.get("task")
     if own != "classification":
         raise UsageError(f"--judge {judge}: a judge is a classifier, but {path} is for {own}")
-
-
-def _compare(
-    folders: Mapping[RunDir, str],
-    folder: Path,
-    split: str,
-    how: Mapping[str, Any],
-    failed: list[str],
-    *,
-    as_json: bool,
-) -> None:
-    """Score the runs, those that can be, and write and print their comparison."""
-    from netlab.compare.comparison import COSTS, document, score_run, side_by_side
-    from netlab.compare.files import write_comparison
-
-    entries = []
-    last: NetlabError | None = None
-    for run in folders:
-        note(f"scoring {run.path}")
-        try:
-            entries.append(score_run(run, split, **how))
-        except NetlabError as error:
-            last = error
-            failed.append(f"{run.name}: {error}")
-            note(failed[-1])
-    if last is not None and not entries:
-        raise last
-    comparison = side_by_side(entries, folders)
-    found = {**document(comparison, split), "failed": list(failed)}
-    write_comparison(comparison, found, folder)
-    if as_json:
-        print(json.dumps({**found, "folder": str(folder)}, ensure_ascii=False, allow_nan=False))
-    else:
-        print("\n".join(comparison_lines(comparison, COSTS)))
-    note(f"comparison: {folder}")

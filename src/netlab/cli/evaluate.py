@@ -10,6 +10,7 @@ import typer
 
 from netlab.cli.flags import Debug, Device, Json, Overwrite
 from netlab.cli.view.messages import note
+from netlab.cli.view.text import terminal_width
 from netlab.errors import NetlabError, UsageError
 from netlab.files import output_path, write_rows, write_text
 from netlab.runs.find import find_weights, name_of, run_of
@@ -92,7 +93,7 @@ def evaluate(
     if json_:
         print(json.dumps(report.result(), ensure_ascii=False, allow_nan=False))
     else:
-        print("\n".join(report.table()))
+        print("\n".join(report.table(terminal_width())))
     # Of some pictures or other ones, a page would say less of the run than the one it has.
     _write(report, path, places, whole=limit is None and images is None)
 

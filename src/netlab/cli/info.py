@@ -10,6 +10,7 @@ import typer
 
 from netlab.cli.diagram import draw
 from netlab.cli.flags import Debug, Json, Overwrite
+from netlab.cli.view.text import terminal_width
 from netlab.components import network_words
 from netlab.errors import UnknownComponent, UsageError, WeightsError
 from netlab.runs.find import find_weights
@@ -54,8 +55,10 @@ def info(
     print(path)
     if diagram:
         lines.append(("computes", f"{drawn['multiply_adds']:,} multiply-adds a picture"))
-    for name, text in lines:
-        print(f"  {name:<12} {text}")
+    from netlab.figures.text_table import text_table
+
+    rows = [[f"  {name}", text] for name, text in lines]
+    print("\n".join(text_table(rows, width=terminal_width(), numbers=False)))
 
 
 def _lines(header: Header) -> list[tuple[str, str]]:

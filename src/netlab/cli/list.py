@@ -7,6 +7,7 @@ import typer
 
 from netlab import registry
 from netlab.cli.flags import Debug, Json
+from netlab.cli.view.text import terminal_width
 from netlab.errors import UnknownComponent
 from netlab.settings import preset_summaries
 
@@ -28,15 +29,16 @@ def list_components(
         raise UnknownComponent(registry.unknown("kind", kind, known))
     tables = {k: _lines(k) for k in ([wanted] if wanted else known)}
     if json_:
-        rows = {k: [{"name": n, "about": a} for n, a in lines] for k, lines in tables.items()}
-        print(json.dumps(rows, ensure_ascii=False))
+        document = {k: [{"name": n, "about": a} for n, a in lines] for k, lines in tables.items()}
+        print(json.dumps(document, ensure_ascii=False))
         return
-    width = max((len(n) for lines in tables.values() for n, _ in lines), default=0)
+    from netlab.figures.text_table import text_table
+
+    rows = []
     for title, lines in tables.items():
-        if not wanted:
-            print(title)
-        for name, about in lines:
-            print(f"  {name:<{width}}  {about}")
+        rows += [[title, ""]] * (not wanted)
+        rows += [[f"  {name}", about] for name, about in lines]
+    print("\n".join(text_table(rows, width=terminal_width(), numbers=False)))
 
 
 def _lines(kind: str) -> list[tuple[str, str]]:

@@ -4,53 +4,73 @@ import contextlib
 import os
 import signal
 import sys
+import types
 import warnings
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from netlab import __version__
-from netlab.cli.compare import compare
-from netlab.cli.download import download
-from netlab.cli.evaluate import evaluate
-from netlab.cli.info import info
-from netlab.cli.list import list_components
-from netlab.cli.predict_mask import predict_mask
-from netlab.cli.runs import app as runs
+from netlab import registry
 from netlab.cli.streams import drop_output, flush_streams, prepare_streams
-from netlab.cli.swap_label import swap_label
-from netlab.cli.train import train
-from netlab.errors import ExitCode, NetlabError, out_of_memory
+from netlab.errors import ComponentFault, ExitCode, NetlabError, UnknownComponent, out_of_memory
 
 _STOPPED = "stopped"
 
-app = typer.Typer(
-    name="netlab",
-    help="A lab for small encoder-decoder networks: train, score and use them.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("train")(train)
-app.command("eval")(evaluate)
-app.command("predict-mask")(predict_mask)
-app.command("swap-label")(swap_label)
-app.command("compare")(compare)
-app.command("list")(list_components)
-app.command("info")(info)
-app.add_typer(runs, name="runs")
-app.command("download")(download)
+
+class Command(NamedTuple):
+    """A command, and its line in `netlab --help`, which is shown without importing it."""
+
+    place: str
+    """Module in `netlab.cli`, and the function (or `typer.Typer`) in it."""
+    about: str
+    """The first line of the function's docstring."""
+
+
+COMMANDS = {
+    "train": Command(
+        "train:train", "Train a network; everything it makes goes into a new folder in runs/."
+    ),
+    "eval": Command(
+        "evaluate:evaluate", "Score a network on unseen pictures, beside trivial predictors."
+    ),
+    "predict-mask": Command(
+        "predict_mask:predict_mask",
+        "Write a mask of pet, background and border for every picture.",
+    ),
+    "swap-label": Command(
+        "swap_label:swap_label", "Hand a conditional VAE a wrong label, and draw what comes out."
+    ),
+    "compare": Command(
+        "compare:compare", "Train methods with one recipe, or take runs, and put them side by side."
+    ),
+    "list": Command(
+        "list:list_components",
+        "List components, data sets, recipes and bundled weights, a line each.",
+    ),
+    "info": Command(
+        "info:info",
+        "Say what a weights file is: network, data, scores, and the command that made it.",
+    ),
+    "download": Command(
+        "download:download", "Fetch a data set from its owners, with checked sums."
+    ),
+    "runs": Command(
+        "runs:app", "List the runs, the newest last; `runs show RUN` and `runs rm RUN` take one."
+    ),
+}
+"""netlab's own commands, in the order of the help; other packages add theirs (`registry`)."""
 
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from netlab import __version__
+
         print(f"netlab {__version__}")
         raise typer.Exit
 
 
-@app.callback()
 def netlab(
     version: Annotated[
         bool,
@@ -60,6 +80,80 @@ def netlab(
     ] = False,
 ) -> None:
     """A lab for small encoder-decoder networks: train, score and use them."""
+
+
+def commands(words: Sequence[str] | None = None) -> typer.Typer:
+    """The command line.
+
+    Args:
+        words: that it will be called with; only the command they name is imported, and all others
+            are no more than their line in the help. Without them, all of netlab's own are imported.
+
+    Raises:
+        UnknownComponent: the command is one of another package that cannot be used.
+    """
+    app = typer.Typer(
+        name="netlab",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(netlab)
+    asked = None if words is None else next((word for word in words if word[:1] != "-"), "")
+    for name, command in COMMANDS.items():
+        if asked in (None, name):
+            module, attribute = command.place.split(":")
+            _add(app, name, getattr(import_module(f"netlab.cli.{module}"), attribute))
+        else:
+            app.command(name, short_help=command.about)(_not_imported)
+    if asked in COMMANDS:
+        return app
+    for name, about, package in registry.commands():
+        if name == asked:
+            _add_foreign(app, name)
+        elif name not in COMMANDS:
+            line = f"{about} [{package}]".replace("[", r"\[")  # is no markup
+            app.command(name, short_help=line)(_not_imported)
+    return app
+
+
+def _not_imported() -> None:
+    """A command that is listed, not called."""
+
+
+def _add(app: typer.Typer, name: str, command: Any) -> None:
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name)
+    else:
+        app.command(name)(command)
+
+
+def _add_foreign(app: typer.Typer, name: str) -> None:
+    command, label = registry.command(name)
+    try:
+        _add(app, name, command)
+        typer.main.get_command(app)  # reads the parameters
+    except Exception as error:
+        raise UnknownComponent(f"{label} cannot be used: {error}") from error
+
+
+def _import_help() -> None:
+    """Import typer's help without what it never uses here: Markdown, and tracebacks in colour.
+
+    They would take a third of the time of `netlab --help`.
+    """
+    unused = {"rich.markdown": "Markdown", "rich.traceback": "Traceback"}
+    absent = {module: name for module, name in unused.items() if module not in sys.modules}
+    for module, name in absent.items():
+        stand_in = types.ModuleType(module)
+        setattr(stand_in, name, type(name, (), {}))
+        sys.modules[module] = stand_in
+    try:
+        import_module("typer.rich_utils")
+    finally:
+        for module in absent:
+            del sys.modules[module]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -73,7 +167,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = app(words, standalone_mode=False)
+        if not words or {"-h", "--help"} & {*words}:
+            _import_help()
+        code = commands(words)(words, standalone_mode=False)
         if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             _say(_STOPPED, code)
     except Exception as error:
@@ -103,7 +199,8 @@ def explain(error: Exception, *, debug: bool) -> int:
 
         traceback.print_exception(error)
     if isinstance(error, NetlabError):
-        return _say(str(error), error.exit_code)
+        hint = "; --debug shows where" if isinstance(error, ComponentFault) else ""
+        return _say(f"{error}{hint}", error.exit_code)
     # Typer's own errors of usage: its classes are private, this method is their contract.
     words = getattr(error, "format_message", None)
     if words is not None:
@@ -116,6 +213,10 @@ def explain(error: Exception, *, debug: bool) -> int:
             "or --auto-batch",
             ExitCode.FAILED,
         )
+    from netlab.components import fault_of
+
+    if fault := fault_of(error):
+        return _say(f"{fault}; --debug shows where", fault.exit_code)
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         return _say(f"{where}{error.strerror or error}", ExitCode.FAILED)

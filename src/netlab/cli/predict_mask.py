@@ -17,7 +17,7 @@ from netlab.runs.find import find_weights
 if TYPE_CHECKING:
     from netlab.predict.inputs import Job, Naming, Plan
     from netlab.predict.outputs import Done
-    from netlab.predict.pipeline import Outcome
+    from netlab.predict.pipeline import Failure
 
 # Each format and what it adds to a picture's name.
 _SUFFIXES = {
@@ -28,6 +28,7 @@ _SUFFIXES = {
     "cutout": "_cutout",
 }
 _PIPE = "-"
+_MANY = 50  # pictures; with more, the quickest arithmetic is worth a measurement
 
 
 def predict_mask(
@@ -62,23 +63,35 @@ def predict_mask(
     overwrite: Overwrite = False,
     runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
     device: Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is all cores.")] = 0,
+    precision: Annotated[
+        str,
+        typer.Option(help="auto, fp32, bf16 or fp16; auto is measured with over 50 pictures."),
+    ] = "auto",
+    threads: Annotated[
+        int,
+        typer.Option(min=0, help="CPU threads; 0 is all cores, or measured with over 50 pictures."),
+    ] = 0,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
     """Write a mask of pet, background and border for every picture."""
-    _check(format_, include_border, background, overwrite and skip_done)
+    if format_ not in _SUFFIXES:
+        raise UsageError(registry.unknown("format", format_, [*_SUFFIXES]))
+    if include_border and format_ != "binary":
+        raise UsageError("--include-border goes with --format binary")
+    if background is not None and format_ != "cutout":
+        raise UsageError("--background goes with --format cutout")
+    if overwrite and skip_done:
+        raise UsageError("--overwrite and --skip-done contradict each other: give one")
     file = find_weights(weights, runs_dir)
 
-    from netlab.predict.inputs import Naming
+    from netlab.predict.inputs import Naming, make_folders
 
     naming = Naming(_SUFFIXES[format_], out, confidence, overwrite, skip_done)
     plan = _plan(paths, naming, recursive, json_)
 
-    from netlab.predict.inputs import make_folders
-    from netlab.predict.outputs import Style, Writer, check_format, read_background
-    from netlab.predict.pipeline import predict_files
+    from netlab.predict.outputs import Style, check_format, read_background
+    from netlab.predict.pipeline import Failure, predict_files
     from netlab.predict.predictor import Predictor
 
     behind = None if background is None else read_background(background)
@@ -86,30 +99,34 @@ def predict_mask(
     check_format(format_, predictor.classes)
     note(f"weights: {file.stem} (bundled)" if weights is None else f"weights: {file}")
     make_folders(plan.jobs)
-    writer = Writer(Style(format_, include_border, behind, certainty=json_))
-    outcomes: list[Any] = []
+    if len(plan.jobs) > _MANY:
+        measured = predictor.take_quickest(
+            precision, threads, pictures=len(plan.jobs), batch_size=batch_size
+        )
+        if measured:
+            note(measured)
+    style = Style(format_, include_border, behind, certainty=json_)
+    done: list[tuple[Job, Done]] = []
+    failed: list[tuple[Job, Failure]] = []
     try:
         with StopSignal() as stop, progress_bar(len(plan.jobs)) as advance:
             for outcome in predict_files(
-                plan.jobs, predictor, writer, source=_source, batch_size=batch_size, stop=stop
+                plan.jobs, predictor, style, batch_size=batch_size, stop=stop
             ):
-                outcomes.append(outcome)
+                if isinstance(outcome.result, Failure):
+                    failed.append((outcome.job, outcome.result))
+                else:
+                    done.append((outcome.job, outcome.result))
                 advance()
     finally:  # what was done before an error is listed too
-        facts = {"weights": _label(weights, file), "format": format_}
-        _report(plan, outcomes, facts if json_ else None)
-    _leave(plan, outcomes)
-
-
-def _check(format_: str, border: bool, background: str | None, both: bool) -> None:
-    if format_ not in _SUFFIXES:
-        raise UsageError(registry.unknown("format", format_, [*_SUFFIXES]))
-    if border and format_ != "binary":
-        raise UsageError("--include-border goes with --format binary")
-    if background is not None and format_ != "cutout":
-        raise UsageError("--background goes with --format cutout")
-    if both:
-        raise UsageError("--overwrite and --skip-done contradict each other: give one")
+        if json_:
+            facts = {"weights": file.stem if weights is None else str(file), "format": format_}
+            print(json.dumps({**facts, **_document(plan, done, failed)}, ensure_ascii=False))
+        _report(plan, done, failed, list_outputs=not json_)
+    if left := len(plan.jobs) - len(done) - len(failed):
+        raise Interrupted(f"interrupted, {left} not done; --skip-done goes on from here")
+    if failed:
+        raise typer.Exit(int(ExitCode.SOME_FAILED))
 
 
 def _plan(paths: list[str], naming: "Naming", recursive: bool, json_: bool) -> "Plan":
@@ -126,39 +143,35 @@ def _plan(paths: list[str], naming: "Naming", recursive: bool, json_: bool) -> "
     return plan_bytes(sys.stdin.buffer.read, naming)
 
 
-def _source(job: "Job") -> Path | bytes:
-    return job.source
-
-
-def _label(weights: str | None, file: Path) -> str:
-    return file.stem if weights is None else str(file)
-
-
 def _report(
-    plan: "Plan", outcomes: "list[Outcome[Job, Done]]", facts: dict[str, Any] | None
+    plan: "Plan",
+    done: "list[tuple[Job, Done]]",
+    failed: "list[tuple[Job, Failure]]",
+    *,
+    list_outputs: bool,
 ) -> None:
     """Results to stdout, failures and where everything went to stderr."""
-    from netlab.predict.pipeline import Failure
-
-    done = [(o.job, o.result) for o in outcomes if not isinstance(o.result, Failure)]
-    failed = [(o.job.name, o.result.reason) for o in outcomes if isinstance(o.result, Failure)]
-    if facts is not None:
-        print(json.dumps({**facts, **_document(plan, done, failed)}, ensure_ascii=False))
     for job, result in done:
         if result.png is not None:
             sys.stdout.buffer.write(result.png)
-        elif facts is None:
+        elif list_outputs:
             print(job.output)
-    for name, reason in failed:
-        note(f"failed: {name}: {reason}")
+    for job, failure in failed:
+        note(f"failed: {job.name}: {failure.reason}")
     counts = [f"{len(done)} of {len(plan.jobs)} done"]
     counts += [f"{len(failed)} failed"] * bool(failed)
     counts += [f"{len(plan.skipped)} had their output already"] * bool(plan.skipped)
-    note(", ".join(counts) + _where([job for job, _ in done]))
+    outputs = [job.output for job, _ in done]
+    folders = {path.parent for path in outputs if path is not None}
+    if len(outputs) == 1:
+        counts[-1] += f": {outputs[0] or 'stdout'}"
+    elif folders:
+        counts[-1] += f": in {folders.pop() if len(folders) == 1 else f'{len(folders)} folders'}"
+    note(", ".join(counts))
 
 
 def _document(
-    plan: "Plan", done: "list[tuple[Job, Done]]", failed: list[tuple[str, str]]
+    plan: "Plan", done: "list[tuple[Job, Done]]", failed: "list[tuple[Job, Failure]]"
 ) -> dict[str, Any]:
     return {
         "count": len(done),
@@ -173,25 +186,6 @@ def _document(
             }
             for job, result in done
         ],
-        "failures": [{"input": name, "error": reason} for name, reason in failed],
+        "failures": [{"input": job.name, "error": failure.reason} for job, failure in failed],
         "skipped": [str(path) for path in plan.skipped],
     }
-
-
-def _where(done: "list[Job]") -> str:
-    outputs = [job.output for job in done]
-    if not outputs:
-        return ""
-    if len(outputs) == 1:
-        return f": {outputs[0] or 'stdout'}"
-    folders = {path.parent for path in outputs if path is not None}
-    return f": in {folders.pop()}" if len(folders) == 1 else f": in {len(folders)} folders"
-
-
-def _leave(plan: "Plan", outcomes: "list[Outcome[Job, Done]]") -> None:
-    from netlab.predict.pipeline import Failure
-
-    if left := len(plan.jobs) - len(outcomes):
-        raise Interrupted(f"interrupted, {left} not done; --skip-done goes on from here")
-    if any(isinstance(outcome.result, Failure) for outcome in outcomes):
-        raise typer.Exit(int(ExitCode.SOME_FAILED))

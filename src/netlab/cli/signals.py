@@ -12,16 +12,16 @@ class StopSignal:
     def __init__(self) -> None:
         self.asked = False
         self.view_is_up = False
-        """A live view tells of it; a line written into its middle would tear it."""
-        self.old: dict[int, Any] = {}
+        """Whether a live view says so; a line written into its middle would tear it."""
+        self.handlers_before: dict[int, Any] = {}
 
     def __enter__(self) -> "StopSignal":
         for number in (signal.SIGINT, signal.SIGTERM):
-            self.old[number] = signal.signal(number, self._ask)
+            self.handlers_before[number] = signal.signal(number, self._ask)
         return self
 
     def __exit__(self, *_: Any) -> None:
-        for number, handler in self.old.items():
+        for number, handler in self.handlers_before.items():
             signal.signal(number, handler)
 
     def __call__(self) -> bool:

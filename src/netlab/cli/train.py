@@ -105,23 +105,25 @@ def train(
 
     check(merged)
     ensure_data(merged, download)
-    if auto_batch:
-        merged = _with_fitting_batch(merged)
     if dry_run:
-        _dry_run(merged, as_json=json_)
+        _dry_run(merged, fitting_batch=auto_batch, as_json=json_)
         return
-    new = NewRun(runs_dir, name, run_dir)
-    how: dict[str, Any] = {"allow_changes": allow_changes, "preview": preview}
-    done, best = train_run(merged, run or new, **how)
+    done, best = train_run(
+        merged,
+        run or NewRun(runs_dir, name, run_dir),
+        allow_changes=allow_changes,
+        fitting_batch=auto_batch,
+        preview=preview,
+    )
     if json_:
         print(json.dumps({"run": str(done.path), "weights": str(done.best), "best": best}))
 
 
-def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
+def _dry_run(config: TrainConfig, *, fitting_batch: bool, as_json: bool) -> None:
     from netlab.training.dry_run import dry_run
 
     with TerminalView(None) as view:
-        facts = dry_run(config, view)
+        facts = dry_run(config, view, fitting_batch=fitting_batch)
     if as_json:
         print(json.dumps(facts))
         return
@@ -136,13 +138,6 @@ def _dry_run(config: TrainConfig, *, as_json: bool) -> None:
     }
     for name, text in lines.items():
         print(f"{name:<20} {text}")
-
-
-def _with_fitting_batch(config: TrainConfig) -> TrainConfig:
-    from netlab.training.prepare import fit_batch, settle
-
-    with TerminalView(None) as view:
-        return fit_batch(*settle(config), view)
 
 
 def merged_settings(
@@ -177,7 +172,9 @@ def _resumed(
 ) -> tuple[RunDir, TrainConfig]:
     """The run to go on with and its config; what breaks equality has to be allowed."""
     run = find_run(which, runs_dir)
-    stored = merge({}, [read_config_file(run.config)])
+    from netlab.runs.pictures import with_own_paths
+
+    stored = with_own_paths(merge({}, [read_config_file(run.config)]), run)
     if any(others):
         raise UsageError(
             "--resume takes its settings from the run: leave out --preset and --config"

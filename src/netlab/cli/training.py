@@ -27,9 +27,10 @@ class NewRun(NamedTuple):
 
 def train_run(
     config: TrainConfig,
-    where: RunDir | NewRun,
+    target: RunDir | NewRun,
     *,
     allow_changes: bool = False,
+    fitting_batch: bool = False,
     preview: bool = False,
     stop: StopSignal | None = None,
 ) -> tuple[RunDir, dict[str, Any]]:
@@ -37,8 +38,9 @@ def train_run(
 
     Args:
         config: complete.
-        where: the folder of the run, or where a new one is made.
+        target: the folder of the run, or where a new one is made.
         allow_changes: go on also with settings that keep a run from ending as it would have.
+        fitting_batch: make the batch smaller where memory has no room for it.
         preview: show the newest sample on the terminal, too.
         stop: hears Ctrl-C and SIGTERM; the caller may ask it afterwards.
 
@@ -50,9 +52,9 @@ def train_run(
         NetlabError: see `netlab.training.fit`.
     """
     from netlab.training.fit import fit
-    from netlab.training.prepare import prepare, settle
+    from netlab.training.prepare import set_up
 
-    run = where if isinstance(where, RunDir) else None
+    run = target if isinstance(target, RunDir) else None
     stop = stop or StopSignal()
     with contextlib.ExitStack() as held:
         if run is not None:
@@ -61,11 +63,11 @@ def train_run(
             TerminalView(run.log if run else None, preview=preview, stop=stop)
         )
         # Whatever is wrong with settings, data or device shows here, before a folder is made.
-        trainer, state = prepare(*settle(config), view, stop)
+        trainer, state = set_up(config, view, stop, fitting_batch=fitting_batch)
         held.enter_context(stop)  # from here on there is something to go on with
-        if isinstance(where, NewRun):
-            name, text = where.name or _name(config), trainer.config.to_yaml()
-            run = create_run(where.runs_dir, name, text, where.run_dir)
+        if isinstance(target, NewRun):
+            name, text = target.name or _name(config), trainer.config.to_yaml()
+            run = create_run(target.runs_dir, name, text, target.run_dir)
             held.enter_context(run.locked())
         assert run is not None
         view.message(f"run folder {run.path}")
@@ -75,7 +77,7 @@ def train_run(
             state,
             run,
             command=command_line(),
-            resume=run is where,
+            resume=run is target,
             allow_changes=allow_changes,
         )
         view.message(f"best epoch {best['epoch']}: {run.best}")
@@ -91,11 +93,11 @@ def _name(config: TrainConfig) -> str:
 
 def command_line() -> str:
     """The command line, without the paths of this machine."""
-    return shlex.join(["netlab", *map(_without_path, sys.argv[1:])])
+    return shlex.join(["netlab", *map(_without_folders, sys.argv[1:])])
 
 
-def _without_path(word: str) -> str:
-    """A word with the last part alone of an absolute path in it: `--data-dir=/a/b` to `…=b`."""
+def _without_folders(word: str) -> str:
+    """A word with only the last name of an absolute path in it: `--data-dir=/a/b` to `…=b`."""
     flag, equals, value = word.partition("=") if word.startswith("-") else ("", "", word)
     if not equals and flag:
         return word

@@ -1,23 +1,25 @@
 """Trained runs side by side: scored on the same pictures, with what they cost."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 from netlab.compare.methods import method_key, method_names
 from netlab.config import TrainConfig
 from netlab.contracts.report import Measure, Report
 from netlab.data.readers.fingerprint import fingerprint
-from netlab.errors import UsageError
+from netlab.errors import NetlabError, UsageError
 from netlab.inspect.structure import structure_of
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.runs.folder import RunDir
+from netlab.runs.pictures import with_paths
 from netlab.runs.summary import rows as epoch_rows
 from netlab.runs.summary import summarise
-from netlab.scoring.evaluate import evaluate, with_places
+from netlab.scoring.evaluate import check_pictures, evaluate
 from netlab.settings import Layer, merge
 from netlab.tasks.build import task_of
 from netlab.tasks.load import load
@@ -76,8 +78,8 @@ class Method:
 
     def values(self, measure: Measure) -> list[float]:
         """A value a run, where it has one."""
-        found = [measure.of(entry.values) for entry in self.entries]
-        return [value for value in found if value is not None]
+        values = [measure.of(entry.values) for entry in self.entries]
+        return [value for value in values if value is not None]
 
     def mean(self, measure: Measure) -> float | None:
         """Mean over the runs."""
@@ -98,7 +100,7 @@ class Comparison:
     measures: Sequence[Measure]
     """Of the task; the first is the score. Costs stand in `COSTS`."""
     differences: Mapping[tuple[int, int], Difference]
-    """By places of two methods: how much better the first is."""
+    """By the indices of two methods: how much better the first is."""
 
     @property
     def entries(self) -> list[Entry]:
@@ -123,36 +125,43 @@ class Comparison:
     @property
     def baselines(self) -> dict[str, Any]:
         """Results of the trivial predictors; none if the methods' data differ."""
-        found: dict[str, Any] = self.first.values["baselines"] if self.same_pictures else {}
-        return found
+        baselines: dict[str, Any] = self.first.values["baselines"] if self.same_pictures else {}
+        return baselines
 
     def best_trivial(self) -> tuple[str, dict[str, Any]]:
         """Name and result of the trivial predictor with the best score; empty without any."""
         score = self.measures[0]
-        sign = -1 if score.higher_is_better is False else 1
-        scored = [
-            (sign * v, n) for n, r in self.baselines.items() if (v := score.of(r)) is not None
-        ]
+        scores = {name: score.of(result) for name, result in self.baselines.items()}
+        scored = [(_sign(score) * v, name) for name, v in scores.items() if v is not None]
         if not scored:
             return "", {}
-        _, name = max(scored, key=lambda pair: pair[0])
-        return name, self.baselines[name]
+        _, best = max(scored, key=lambda pair: pair[0])
+        return best, self.baselines[best]
 
     def best(self, measure: Measure) -> set[int]:
-        """Places of the methods that are best in a measure; none where that is not to be said."""
+        """Indices of the methods that are best in a measure; none where that is not to be said."""
         means = [method.mean(measure) for method in self.methods]
-        there = [mean for mean in means if mean is not None]
+        known = [mean for mean in means if mean is not None]
         unfair = measure.name in _TIMES and not self.same_machine
         unfair |= measure.name == "seconds" and any(e.unfinished for e in self.entries)
         unfair |= measure not in COSTS and not self.same_pictures
-        if measure.higher_is_better is None or len(there) < 2 or unfair:
+        if measure.higher_is_better is None or len(known) < 2 or unfair:
             return set()
-        best = max(there) if measure.higher_is_better else min(there)
-        return {place for place, mean in enumerate(means) if mean == best}
+        best = max(known) if measure.higher_is_better else min(known)
+        return {index for index, mean in enumerate(means) if mean == best}
 
 
 def score_run(
-    run: RunDir, split: str, *, moved: Mapping[str, Any] | None = None, **how: Any
+    run: RunDir,
+    split: str,
+    *,
+    moved: Mapping[str, str] | None = None,
+    data_dir: Path | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 0,
+    judge: str | None = None,
+    runs_dir: Path = Path("runs"),
 ) -> Entry:
     """Score a run's best weights.
 
@@ -160,7 +169,8 @@ def score_run(
         run: its folder.
         split: `val` or `test`.
         moved: `images` and `masks`, if the folders of the run lie elsewhere now.
-        how: see `netlab.scoring.evaluate.evaluate`.
+        data_dir, device, precision, threads, judge, runs_dir: see
+            `netlab.scoring.evaluate.evaluate`.
 
     Raises:
         WeightsError, DataError, UsageError: see `evaluate`.
@@ -168,9 +178,20 @@ def score_run(
     """
     loaded = load(run.best)
     structure = structure_of(loaded)
-    config = with_places(loaded.config, run.best)
-    placed = loaded._replace(config=merge(config.to_dict(), [Layer("flags", moved or {})]))
-    report: Report = evaluate(placed, split=split, **how)
+    config = with_paths(loaded.config, run.best)
+    if not moved and data_dir is None:
+        check_pictures(config, run.best)
+    config = merge(config.to_dict(), [Layer("flags", moved or {})])
+    report: Report = evaluate(
+        loaded._replace(config=config),
+        split=split,
+        data_dir=data_dir,
+        device=device,
+        precision=precision,
+        threads=threads,
+        judge=judge,
+        runs_dir=runs_dir,
+    )
     rows = epoch_rows(run)
     last = rows[-1] if rows else {}
     costs = {
@@ -180,10 +201,42 @@ def score_run(
         "memory_mib": max((row.get("memory_mib") or 0 for row in rows), default=0) or None,
         "seconds": last.get("seconds"),
     }
-    found = summarise(run)
-    ended = found.state == "done" or found.epoch >= found.epochs
-    unfinished = "" if ended else f"{found.epoch} of {found.epochs} epochs"
+    summary = summarise(run)
+    ended = summary.state == "done" or summary.epoch >= summary.epochs
+    unfinished = "" if ended else f"{summary.epoch} of {summary.epochs} epochs"
     return Entry(run, loaded.config, report, rows, costs, unfinished)
+
+
+def score_runs(
+    runs: Iterable[RunDir], score: Callable[[RunDir], Entry], note: Callable[[str], None]
+) -> tuple[list[Entry], list[str]]:
+    """Score runs; one that cannot be scored does not stop the others.
+
+    Args:
+        runs: their folders.
+        score: `score_run` with its settings.
+        note: told which run is being scored, and which cannot be.
+
+    Returns:
+        The scored runs, and a line for each of the others.
+
+    Raises:
+        NetlabError: none could be scored; that of the last.
+    """
+    entries: list[Entry] = []
+    failures: list[str] = []
+    last_error: NetlabError | None = None
+    for run in runs:
+        note(f"scoring {run.path}")
+        try:
+            entries.append(score(run))
+        except NetlabError as error:
+            last_error = error
+            failures.append(f"{run.name}: {error}")
+            note(failures[-1])
+    if last_error is not None and not entries:
+        raise last_error
+    return entries, failures
 
 
 def side_by_side(entries: Sequence[Entry], known: Mapping[RunDir, str] | None = None) -> Comparison:
@@ -213,11 +266,15 @@ def side_by_side(entries: Sequence[Entry], known: Mapping[RunDir, str] | None = 
         for name, e in zip(names, firsts, strict=True)
     ]
     if len(set(names)) < len(names):  # the same settings on different pictures
-        names = [f"{name} ({place})" for place, name in enumerate(names, start=1)]
+        names = [f"{name} ({number})" for number, name in enumerate(names, start=1)]
     methods = [Method(n, group) for n, group in zip(names, groups.values(), strict=True)]
     # Classes may differ between data sets: each measure that any of them has.
     measures = list(dict.fromkeys(m for e in firsts for m in e.report.measures()))
     return Comparison(methods, measures, _differences(methods, measures[0]))
+
+
+def _sign(score: Measure) -> int:
+    return -1 if score.higher_is_better is False else 1
 
 
 def _same_pictures(entries: Sequence[Entry]) -> bool:
@@ -229,22 +286,22 @@ def _differences(methods: Sequence[Method], score: Measure) -> dict[tuple[int, i
     entries = [entry for method in methods for entry in method.entries]
     if not _same_pictures(entries):
         return {}
-    sign = -1 if score.higher_is_better is False else 1
+    sign = _sign(score)
     draws = draw_pictures(len(entries[0].report.data.names))
-    sampled = [
-        sign * draw_runs([entry.report.resampled(draws) for entry in method.entries], seed=place)
-        for place, method in enumerate(methods, start=1)
+    resampled = [
+        sign * draw_runs([entry.report.resampled(draws) for entry in method.entries], seed=seed)
+        for seed, method in enumerate(methods, start=1)
     ]
     means = [method.mean(score) for method in methods]
-    found = {}
+    differences = {}
     for a, b in combinations(range(len(methods)), 2):
         first, second = means[a], means[b]
         if first is None or second is None:
             continue
-        difference = paired_difference(sampled[a], sampled[b], sign * (first - second))
+        difference = paired_difference(resampled[a], resampled[b], sign * (first - second))
         if difference is not None:
-            found[a, b] = difference
-    return found
+            differences[a, b] = difference
+    return differences
 
 
 def document(comparison: Comparison, split: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ from typing import ClassVar, Literal, NamedTuple, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from netlab.components import breach
+
 Split = Literal["train", "val", "test", "all"]
 
 Target = Literal["masks", "labels"]
@@ -126,6 +128,51 @@ class Dataset(Protocol):
         Raises:
             DataError: data that are missing, half present or damaged.
         """
+
+
+def load_split(dataset: Dataset, request: DataRequest) -> SegmentationSet | LabelledSet:
+    """What a data set gives for a request, if it keeps its contract.
+
+    Raises:
+        ComponentFault: other types or shapes than those above, or ids without a class.
+        DataError: see `Dataset.load`.
+    """
+    split = dataset.load(request)
+    if reason := _broken(split, dataset.target, request.image_size):
+        raise breach(dataset, reason)
+    return split
+
+
+def _broken(split: object, target: Target, size: int) -> str | None:
+    """How what a data set gave differs from what it should; None if it does not."""
+    wanted = SegmentationSet if target == "masks" else LabelledSet
+    if not isinstance(split, SegmentationSet | LabelledSet) or not isinstance(split, wanted):
+        return f"pictures with {target} come as {wanted.__name__}, not as {type(split).__name__}"
+    count = len(split.names)
+    if target == "masks":
+        images = _misshapen("images", split.images, np.uint8, (count, size, size, 3))
+        targets = _misshapen("masks", split.targets, np.uint8, (count, size, size))
+    else:
+        shapes = [(count, size, size, channels) for channels in (1, 3)]
+        images = _misshapen("images", split.images, np.uint8, *shapes)
+        targets = _misshapen("labels", split.targets, np.int64, (count,))
+    if images or targets or not count:
+        return images or targets
+    least, most = int(split.targets.min()), int(split.targets.max())
+    if least < 0 or most >= len(split.classes):
+        return f"{target} are ids from 0 to {len(split.classes) - 1}, not from {least} to {most}"
+    return None
+
+
+def _misshapen(
+    name: str, array: object, dtype: type[np.generic], *shapes: tuple[int, ...]
+) -> str | None:
+    shown = type(array).__name__
+    if isinstance(array, np.ndarray):
+        if array.dtype == dtype and array.shape in shapes:
+            return None
+        shown = f"{array.dtype} {array.shape}"
+    return f"{name} are {np.dtype(dtype)} {' or '.join(map(str, shapes))}, not {shown}"
 
 
 class DatasetBuilder(Protocol):

@@ -106,8 +106,8 @@ class Report(Gathers, Protocol):
     def result(self) -> dict[str, Any]:
         """The JSON document of `netlab eval`."""
 
-    def table(self) -> list[str]:
-        """The scores as lines of text."""
+    def table(self, width: int | None = None) -> list[str]:
+        """The scores as lines of text; `width` is that of the terminal, in characters."""
 
     def rows(self) -> list[dict[str, Any]]:
         """A row a picture, for `--csv`."""

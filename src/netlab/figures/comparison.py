@@ -10,8 +10,8 @@ from PIL import Image
 from netlab.contracts.score import Score
 from netlab.figures.axis import numbers, y_axis
 from netlab.figures.curves import Line, Panel
+from netlab.figures.grid import Row, draw_grid
 from netlab.figures.palette import line_colours
-from netlab.figures.rows import Row, draw_rows
 
 Rows = Sequence[Mapping[str, float | None]]
 _WIDE = 1.1  # share of a panel
@@ -68,18 +68,19 @@ def method_pictures(
     stacks = [*(pictures for _, pictures in common), *own]
     rows = [Row([stack[i] for stack in stacks], caption) for i, caption in enumerate(captions)]
     headings = [*(heading for heading, _ in common), *names]
-    return draw_rows(headings, rows, title=title, legend=legend)
+    return draw_grid(rows, columns=headings, title=title, legend=legend)
 
 
 def _lines(names: Sequence[str], runs: Sequence[Sequence[Rows]], column: str) -> list[Line]:
     lines = []
     colours = line_colours(len(names))
-    for place, (name, seeds) in enumerate(zip(names, runs, strict=True)):
-        again = colours[place] in colours[:place]
+    for index, (name, seeds) in enumerate(zip(names, runs, strict=True)):
+        colour = colours[index]
         for number, rows in enumerate(seeds):
             epochs, values = _column(rows, "epoch"), _column(rows, column)
             label = name if number == 0 else ""
-            lines.append(Line(label, epochs, values, dashed=again, colour=colours[place]))
+            repeats = colour in colours[:index]
+            lines.append(Line(label, epochs, values, dashed=repeats, colour=colour))
     return lines
 
 

@@ -1,14 +1,13 @@
 """Input, target and prediction side by side."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from netlab.figures.grid import Row, draw_grid
 from netlab.figures.palette import class_colours, paint
-from netlab.figures.rows import Row, draw_rows
 
 
 def prediction_rows(
@@ -18,7 +17,6 @@ def prediction_rows(
     captions: Sequence[str],
     classes: Sequence[str],
     title: str,
-    **layout: Any,
 ) -> Image.Image:
     """A row for each picture.
 
@@ -29,7 +27,6 @@ def prediction_rows(
         captions: one for each picture.
         classes: names in the order of the ids.
         title: stands above.
-        layout: passed on to `draw_rows`.
     """
     rows = [
         Row([image, paint(mask, len(classes)), paint(guess, len(classes))], caption)
@@ -37,4 +34,4 @@ def prediction_rows(
     ]
     legend = list(zip(classes, class_colours(len(classes)), strict=True))
     columns = ("Input", "Target", "Prediction")
-    return draw_rows(columns, rows, title=title, legend=legend, **layout)
+    return draw_grid(rows, columns=columns, title=title, legend=legend)

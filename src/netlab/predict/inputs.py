@@ -16,11 +16,11 @@ _HEAD = 2048  # bytes; the text stands in front of the pixels
 
 
 @dataclass(frozen=True)
-class Found:
-    """A picture, and its folder as seen from the path that was given."""
+class Input:
+    """A picture, and its sub-folder as seen from the path that was given."""
 
     path: Path
-    below: Path = Path()
+    sub_folder: Path = Path()
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Naming:
         return self.out is not None and self.out.suffix.lower() == ".png" and not self.out.is_dir()
 
 
-def find_inputs(paths: Sequence[str], *, recursive: bool = False) -> list[Found]:
+def find_inputs(paths: Sequence[str], *, recursive: bool = False) -> list[Input]:
     """Turn files, folders and patterns into pictures, in order, each once.
 
     A file that is named alone is taken whatever it is; of several, outputs of earlier runs are left
@@ -80,38 +80,40 @@ def find_inputs(paths: Sequence[str], *, recursive: bool = False) -> list[Found]
     Raises:
         UsageError: a path that is not there, or without a picture in it.
     """
-    found: dict[Path, Found] = {}
+    pictures: dict[Path, Input] = {}
     for text in paths:
-        for item in _expand(text, recursive):
-            found.setdefault(Path(os.path.abspath(item.path)), item)  # noqa: PTH100 - keeps links
-    if len(found) == 1:
-        return list(found.values())
-    inputs = [item for item in found.values() if not _is_ours(item.path)]
+        for picture in _expand(text, recursive):
+            pictures.setdefault(Path(os.path.abspath(picture.path)), picture)  # noqa: PTH100 - keeps links
+    if len(pictures) == 1:
+        return list(pictures.values())
+    inputs = [picture for picture in pictures.values() if not _is_ours(picture.path)]
     if not inputs:
         raise UsageError("only outputs of earlier runs among these files; name the pictures")
     return inputs
 
 
-def plan(found: Sequence[Found], naming: Naming) -> Plan:
+def plan(inputs: Sequence[Input], naming: Naming) -> Plan:
     """Give each picture its outputs; nothing is written.
 
     Raises:
         UsageError: an output that exists, or one file for several pictures.
     """
-    _check_out(naming, len(found))
-    taken = {_key(item.path) for item in found}  # an input is never an output
+    _check_out(naming, len(inputs))
+    taken = {_key(picture.path) for picture in inputs}  # an input is never an output
     names: dict[Path, set[str]] = {}
-    for item in found:
-        names.setdefault(_target(item, naming, item.path.stem), set()).add(item.path.name)
+    for picture in inputs:
+        path = _output_path(picture, naming, picture.path.stem)
+        names.setdefault(path, set()).add(picture.path.name)
     jobs, skipped = [], []
-    for item in found:
-        alone = len(names[_target(item, naming, item.path.stem)]) == 1
-        outputs = _outputs(item, naming, item.path.stem if alone else item.path.name, taken)
+    for picture in inputs:
+        unique = len(names[_output_path(picture, naming, picture.path.stem)]) == 1
+        stem = picture.path.stem if unique else picture.path.name
+        outputs = _outputs(picture, naming, stem, taken)
         paths = [path for path in outputs if path is not None]
         if naming.skip_done and all(path.exists() for path in paths):
-            skipped.append(item.path)
+            skipped.append(picture.path)
         else:
-            jobs.append(Job(item.path, *outputs))
+            jobs.append(Job(picture.path, *outputs))
         taken.update(_key(path) for path in paths)
     return Plan(jobs, skipped)
 
@@ -127,7 +129,7 @@ def plan_bytes(read: Callable[[], bytes], naming: Naming) -> Plan:
             raise UsageError("--confidence writes a second file: give --out as well")
         return Plan([Job(read(), None)], [])
     _check_out(naming, 1)
-    outputs = _outputs(Found(Path("stdin")), naming, "stdin", set())
+    outputs = _outputs(Input(Path("stdin")), naming, "stdin", set())
     return Plan([Job(read(), *outputs)], [])
 
 
@@ -144,14 +146,14 @@ def make_folders(jobs: Iterable[Job]) -> None:
             raise UsageError(f"{folder}: cannot be made ({error.strerror})") from error
 
 
-def _expand(text: str, recursive: bool) -> Iterator[Found]:
+def _expand(text: str, recursive: bool) -> Iterator[Input]:
     path = Path(text)
     if path.is_dir():
         files = path.rglob("*") if recursive else path.glob("*")
         hint = "" if recursive else "; add --recursive for its sub-folders"
         yield from _pictures(text, path, files, f"no pictures in this folder{hint}")
     elif path.exists():
-        yield Found(path)
+        yield Input(path)
     elif glob.has_magic(text):
         matches = (Path(match) for match in glob.iglob(text, recursive=True))  # noqa: PTH207 - any root
         yield from _pictures(text, _root(path), matches, "no pictures match")
@@ -159,7 +161,7 @@ def _expand(text: str, recursive: bool) -> Iterator[Found]:
         raise UsageError(f"{text}: no such file or folder")
 
 
-def _pictures(text: str, root: Path, files: Iterable[Path], nothing: str) -> Iterator[Found]:
+def _pictures(text: str, root: Path, files: Iterable[Path], nothing: str) -> Iterator[Input]:
     count = 0
     for path in sorted(files):
         inside = path.relative_to(root)
@@ -167,7 +169,7 @@ def _pictures(text: str, root: Path, files: Iterable[Path], nothing: str) -> Ite
         if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file() or _is_ours(path):
             continue
         count += 1
-        yield Found(path, inside.parent)
+        yield Input(path, inside.parent)
     if not count:
         raise UsageError(f"{text}: {nothing} (looked for {' '.join(SUFFIXES)})")
 
@@ -208,34 +210,38 @@ def _check_out(naming: Naming, count: int) -> None:
         raise UsageError(f"--out {out}: outputs are PNG, so end the name in .png")
 
 
-def _outputs(item: Found, naming: Naming, stem: str, taken: set[str]) -> tuple[Path, Path | None]:
+def _outputs(
+    picture: Input, naming: Naming, stem: str, taken: set[str]
+) -> tuple[Path, Path | None]:
     """The output of a picture, and its confidence map if that is wanted."""
     if naming.single and naming.out is not None:
         if _key(naming.out) in taken:
             raise UsageError(f"--out {naming.out}: would replace its own input")
-        first = _free([_target(item, naming, naming.out.stem + "_confidence")], naming, taken)
-        return naming.out, (first[0] if naming.confidence else None)
+        if not naming.confidence:
+            return naming.out, None
+        confidence = _output_path(picture, naming, naming.out.stem + "_confidence")
+        return naming.out, _free([confidence], naming, taken)[0]
     names = [stem + naming.suffix] + [stem + "_confidence"] * naming.confidence
-    found = _free([_target(item, naming, name) for name in names], naming, taken)
-    return found[0], (found[1] if naming.confidence else None)
+    paths = _free([_output_path(picture, naming, name) for name in names], naming, taken)
+    return paths[0], (paths[1] if naming.confidence else None)
 
 
-def _target(item: Found, naming: Naming, name: str) -> Path:
-    """The file `name`.png in the folder that an input's outputs go to."""
-    folder = item.path.parent
+def _output_path(picture: Input, naming: Naming, name: str) -> Path:
+    """The file `name`.png in the folder that a picture's outputs go to."""
+    folder = picture.path.parent
     if naming.out is not None:
-        folder = naming.out.parent if naming.single else naming.out / item.below
+        folder = naming.out.parent if naming.single else naming.out / picture.sub_folder
     return folder / f"{name}.png"
 
 
 def _free(paths: list[Path], naming: Naming, taken: set[str]) -> list[Path]:
     """The paths, with the same number added to all of them if one of them is in use."""
     may_exist = naming.overwrite or naming.skip_done
-    found, number = paths, 2
-    while any(_key(path) in taken or (not may_exist and path.exists()) for path in found):
-        found = [path.with_name(f"{path.stem}-{number}.png") for path in paths]
+    candidates, number = paths, 2
+    while any(_key(path) in taken or (not may_exist and path.exists()) for path in candidates):
+        candidates = [path.with_name(f"{path.stem}-{number}.png") for path in paths]
         number += 1
-    return found
+    return candidates
 
 
 def _key(path: Path) -> str:

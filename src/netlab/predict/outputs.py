@@ -4,10 +4,8 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 from PIL.PngImagePlugin import PngInfo
 
@@ -15,9 +13,8 @@ from netlab.data.readers.pictures import read_picture
 from netlab.errors import PictureError, UsageError
 from netlab.figures.palette import overlay, palette_bytes
 from netlab.files import replace_file
-from netlab.predict.enlarge import STRIP
 from netlab.predict.inputs import SIGNATURE, Job
-from netlab.predict.predictor import Prediction
+from netlab.predict.prediction import STRIP, Prediction, Size
 
 Background = Image.Image | tuple[int, int, int]
 
@@ -45,41 +42,35 @@ class Style:
 class Done:
     """What one picture gave."""
 
-    size: tuple[int, int]
-    """Height and width."""
+    size: Size
     shares: dict[str, float]
     mean_confidence: float | None
     png: bytes | None = field(default=None, repr=False)
     """The picture itself, when it has no file."""
 
 
-@dataclass(frozen=True)
-class Writer:
-    """Writes predictions; called in threads."""
+def write_outputs(job: Job, prediction: Prediction, style: Style) -> Done:
+    """Write the files of a job; called in threads.
 
-    style: Style
-
-    def __call__(self, job: Job, prediction: Prediction) -> Done:
-        """Write the files of a job.
-
-        Raises:
-            WorkFailed: a file cannot be written.
-            PictureError: the picture has changed since it was read and is no longer one.
-        """
-        image = FORMATS[self.style.format](job, prediction, self.style)
-        png = None
-        if job.output is None:
-            buffer = io.BytesIO()
-            _save(image, buffer)
-            png = buffer.getvalue()
-        else:
-            _write(image, job.output)
-        if job.confidence is not None:
-            _write(_confidence(prediction), job.confidence)
-        mean = None
-        if self.style.certainty:
-            mean = float(prediction.confidence.mean(dtype=np.float64))
-        return Done(prediction.size, prediction.shares, mean, png)
+    Raises:
+        WorkFailed: a file cannot be written.
+        PictureError: the picture has changed since it was read and is no longer one.
+    """
+    image = FORMATS[style.format](job, prediction, style)
+    png = None
+    if job.output is None:
+        buffer = io.BytesIO()
+        _save(image, buffer)
+        png = buffer.getvalue()
+    else:
+        replace_file(job.output, lambda part: _save(image, part))
+    if job.confidence is not None:
+        gray = Image.fromarray((prediction.confidence * 255).round().astype(np.uint8))
+        replace_file(job.confidence, lambda part: _save(gray, part))
+    mean = None
+    if style.certainty:
+        mean = float(prediction.confidence.mean(dtype=np.float64))
+    return Done(prediction.size, prediction.shares, mean, png)
 
 
 def read_background(text: str) -> Background:
@@ -156,11 +147,11 @@ def _cutout(job: Job, prediction: Prediction, style: Style) -> Image.Image:
         picture.putalpha(alpha)
         return picture
     if isinstance(style.background, Image.Image):
-        back = ImageOps.fit(style.background, picture.size, Image.Resampling.BICUBIC)
+        composed = ImageOps.fit(style.background, picture.size, Image.Resampling.BICUBIC)
     else:
-        back = Image.new("RGB", picture.size, style.background)
-    back.paste(picture, mask=alpha)
-    return back
+        composed = Image.new("RGB", picture.size, style.background)
+    composed.paste(picture, mask=alpha)
+    return composed
 
 
 FORMATS: dict[str, Callable[[Job, Prediction, Style], Image.Image]] = {
@@ -174,10 +165,10 @@ FORMATS: dict[str, Callable[[Job, Prediction, Style], Image.Image]] = {
 
 def _subject(classes: tuple[str, ...]) -> int | None:
     """The class that is cut out: the pet, or the first that is neither background nor border."""
-    things = [name for name in classes if name not in ("background", "border")]
-    if not things or len(classes) == len(things) == 1:
+    subjects = [name for name in classes if name not in ("background", "border")]
+    if not subjects or len(classes) == len(subjects) == 1:
         return None
-    return classes.index("pet" if "pet" in things else things[0])
+    return classes.index("pet" if "pet" in subjects else subjects[0])
 
 
 def _picture(job: Job, prediction: Prediction) -> Image.Image:
@@ -188,16 +179,7 @@ def _picture(job: Job, prediction: Prediction) -> Image.Image:
     return picture
 
 
-def _confidence(prediction: Prediction) -> Image.Image:
-    confidence: NDArray[np.float32] = prediction.confidence
-    return Image.fromarray((confidence * 255).round().astype(np.uint8))
-
-
-def _write(image: Image.Image, path: Path) -> None:
-    replace_file(path, lambda part: _save(image, part))
-
-
-def _save(image: Image.Image, target: Any) -> None:
+def _save(image: Image.Image, target: Path | io.BytesIO) -> None:
     info = PngInfo()
     info.add_text("Software", SIGNATURE)
     # Level 1 is three times as quick as the default, and masks are small at any level.

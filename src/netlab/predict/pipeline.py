@@ -1,4 +1,4 @@
-"""Many pictures through one network: read ahead, predicted in batches, finished in threads."""
+"""Many pictures through one network: read ahead, predicted in batches, written in threads."""
 
 import os
 from collections import deque
@@ -6,18 +6,19 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from netlab.data.readers.pictures import read_picture, stretch
 from netlab.errors import PictureError
-from netlab.predict.predictor import Prediction, Predictor, Size
+from netlab.predict.inputs import Job
+from netlab.predict.outputs import Done, Style, write_outputs
+from netlab.predict.prediction import Prediction, Size
+from netlab.predict.predictor import Predictor
 
-J = TypeVar("J")
-T = TypeVar("T")
-Read = tuple[NDArray[np.uint8], Size]
+Stretched = tuple[NDArray[np.uint8], Size]
+"""A picture (S, S, 3) of the input size, and the size that it had before."""
 
 
 @dataclass(frozen=True)
@@ -28,101 +29,95 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Outcome(Generic[J, T]):
+class Outcome:
     """A job and what became of it."""
 
-    job: J
-    result: T | Failure
+    job: Job
+    result: Done | Failure
 
 
 def predict_files(
-    jobs: Sequence[J],
+    jobs: Sequence[Job],
     predictor: Predictor,
-    finish: Callable[[J, Prediction], T],
+    style: Style,
     *,
-    source: Callable[[J], Path | bytes],
     batch_size: int = 16,
     stop: Callable[[], bool] = lambda: False,
-) -> Iterator[Outcome[J, T]]:
-    """Predict many pictures, in order; one that cannot be read becomes a `Failure`.
+) -> Iterator[Outcome]:
+    """Predict many pictures and write their outputs, in order.
 
-    Only stretched pictures wait for the network, and results are finished by as many threads as
-    there are cores: a long list of huge photos needs no more memory than a few of them.
+    A picture that cannot be read becomes a `Failure`. Only stretched pictures wait for the network,
+    and outputs are written by as many threads as there are cores: a long list of huge photos needs
+    no more memory than a few of them.
 
     Args:
-        jobs: whatever tells the pictures apart.
+        jobs: pictures, and where their outputs go.
         predictor: the network.
-        finish: called in a thread for each prediction; writes it, say. Its `PictureError` is a
-            failure of the one picture, any other error ends everything.
-        source: file or bytes of a job's picture.
+        style: how predictions become pictures.
         batch_size: pictures that go through the network at a time.
         stop: asked before each batch; what has begun is finished and yielded.
+
+    Raises:
+        WorkFailed: an output cannot be written.
     """
     workers = min(8, os.cpu_count() or 1)
     batches = [jobs[i : i + batch_size] for i in range(0, len(jobs), batch_size)]
-    pending: deque[tuple[J, Future[T] | Failure]] = deque()
+    pending: deque[Future[Outcome] | Outcome] = deque()
     # One pool for both: reading what comes next and writing what is done share the same cores.
     pool = ThreadPoolExecutor(workers, "netlab-files")
     try:
-        for job, prediction in _predictions(batches, predictor, pool, source, stop):
+        for job, prediction in _predictions(batches, predictor, pool, stop):
             if isinstance(prediction, Failure):
-                pending.append((job, prediction))
+                pending.append(Outcome(job, prediction))
             else:
-                pending.append((job, pool.submit(finish, job, prediction)))
+                pending.append(pool.submit(_write, job, prediction, style))
             while len(pending) > batch_size + workers:  # a slow disk slows the network down
-                yield _outcome(*pending.popleft())
+                yield _outcome(pending.popleft())
         while pending:
-            yield _outcome(*pending.popleft())
+            yield _outcome(pending.popleft())
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 def _predictions(
-    batches: Sequence[Sequence[J]],
+    batches: Sequence[Sequence[Job]],
     predictor: Predictor,
     pool: ThreadPoolExecutor,
-    source: Callable[[J], Path | bytes],
     stop: Callable[[], bool],
-) -> Iterator[tuple[J, Prediction | Failure]]:
-    def begin(batch: Sequence[J]) -> "list[Future[Read]]":
-        return [pool.submit(_read, source(job), predictor.input_size) for job in batch]
+) -> Iterator[tuple[Job, Prediction | Failure]]:
+    def start_reading(batch: Sequence[Job]) -> list[Future[Stretched | Failure]]:
+        return [pool.submit(_read, job.source, predictor.input_size) for job in batch]
 
-    ahead = begin(batches[0]) if batches else []
+    ahead = start_reading(batches[0]) if batches else []
     for number, batch in enumerate(batches):
         if stop():
             return
-        reading, ahead = ahead, begin(batches[number + 1]) if number + 1 < len(batches) else []
-        found: list[Read | Failure] = []
-        for future in reading:
-            read = _result(future)
-            found.append(read)
-        good = [read for read in found if not isinstance(read, Failure)]
-        made = iter(_predict(predictor, good))
-        for job, given in zip(batch, found, strict=True):
-            yield job, given if isinstance(given, Failure) else next(made)
+        reading = ahead
+        ahead = start_reading(batches[number + 1]) if number + 1 < len(batches) else []
+        pictures = [future.result() for future in reading]
+        readable = [picture for picture in pictures if not isinstance(picture, Failure)]
+        predictions: Iterator[Prediction] = iter(())
+        if readable:
+            pixels, sizes = zip(*readable, strict=True)
+            predictions = iter(predictor.predict_stretched(np.stack(pixels), sizes))
+        for job, picture in zip(batch, pictures, strict=True):
+            yield job, picture if isinstance(picture, Failure) else next(predictions)
 
 
-def _read(source: Path | bytes, size: int) -> Read:
-    picture = read_picture(source)
-    return stretch(picture, size), (picture.height, picture.width)
-
-
-def _predict(predictor: Predictor, pictures: Sequence[Read]) -> list[Prediction]:
-    if not pictures:
-        return []
-    pixels, sizes = zip(*pictures, strict=True)
-    return predictor.predict_stretched(np.stack(pixels), sizes)
-
-
-def _result(future: "Future[T]") -> "T | Failure":
+def _read(source: Path | bytes, side: int) -> Stretched | Failure:
     try:
-        return future.result()
+        picture = read_picture(source)
     except PictureError as error:
         return Failure(str(error))
+    return stretch(picture, side), (picture.height, picture.width)
 
 
-def _outcome(job: J, result: "Future[T] | Failure") -> Outcome[J, T]:
-    if isinstance(result, Failure):
-        return Outcome(job, result)
-    finished = _result(result)
-    return Outcome(job, finished)
+def _write(job: Job, prediction: Prediction, style: Style) -> Outcome:
+    try:
+        return Outcome(job, write_outputs(job, prediction, style))
+    except PictureError as error:
+        return Outcome(job, Failure(str(error)))
+
+
+def _outcome(written: Future[Outcome] | Outcome) -> Outcome:
+    return written if isinstance(written, Outcome) else written.result()

@@ -1,8 +1,6 @@
 """Masks for pictures; whole folders go through `netlab.predict.pipeline`."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,50 +13,11 @@ from torch import Tensor, nn
 from netlab.data.readers.pictures import stretch, upright
 from netlab.device import Machine, resolve
 from netlab.errors import out_of_memory
-from netlab.predict.enlarge import certainty, coverage, decide, probabilities
+from netlab.predict.prediction import Prediction, Size
 from netlab.runs.find import find_weights
 from netlab.tasks.load import Loaded, load_weights
 from netlab.tasks.pixels import to_unit
-
-Size = tuple[int, int]
-"""Height and width in pixels."""
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """What the network says of one picture, at the picture's own size (H, W).
-
-    The larger arrays are worked out when they are first asked for.
-    """
-
-    logits: Tensor
-    """(K, S, S) float, at the network's input size, on its device."""
-    size: Size
-    classes: tuple[str, ...]
-
-    @cached_property
-    def mask(self) -> NDArray[np.uint8]:
-        """Class ids, uint8 (H, W)."""
-        return decide(self.logits, *self.size)
-
-    @cached_property
-    def confidence(self) -> NDArray[np.float32]:
-        """Probability of the chosen class, float (H, W), from 1/K to 1."""
-        return certainty(self.logits, *self.size)
-
-    def probabilities(self) -> NDArray[np.float32]:
-        """Probability of every class, float (K, H, W)."""
-        return probabilities(self.logits, *self.size)
-
-    def coverage(self, weights: Sequence[float]) -> NDArray[np.uint8]:
-        """Sum of the classes' probabilities, each times its weight, as 0 to 255 (H, W)."""
-        return coverage(self.logits, *self.size, weights)
-
-    @cached_property
-    def shares(self) -> dict[str, float]:
-        """Share of the pixels that each class has; they sum to 1."""
-        counts = [np.count_nonzero(self.mask == index) for index in range(len(self.classes))]
-        return {name: n / self.mask.size for name, n in zip(self.classes, counts, strict=True)}
+from netlab.timing import Pace, machines_to_try, measure, measured_line
 
 
 class Predictor:
@@ -105,6 +64,36 @@ class Predictor:
         machine = resolve(device, precision, threads)
         return cls(weights.network, weights.about, machine, tta=tta)
 
+    def take_quickest(self, precision: str, threads: int, *, pictures: int, batch_size: int) -> str:
+        """Go over to the precision and threads, among what is left open, that are quickest here.
+
+        They are tried with made-up pictures, for at most 4 s and 5 % of the time that all pictures
+        will take; see `netlab.timing`.
+
+        Args:
+            precision, threads: what was asked for; `auto` and 0 are left open.
+            pictures: to be predicted in all.
+            batch_size: pictures at a time.
+
+        Returns:
+            A line that says what was measured; empty if nothing was.
+        """
+        machines = machines_to_try(str(self.machine.device), precision, threads)
+        size, generator = self.input_size, torch.Generator().manual_seed(0)
+        batch = torch.randint(256, (batch_size, size, size, 3), generator=generator).byte()
+
+        def step(machine: Machine, count: int) -> None:
+            self.machine = machine
+            self._logits(batch[:count])
+
+        usual = self.machine
+        paces: list[Pace] = []
+        if len(machines) > 1:
+            paces = measure(machines, step, batch_size=batch_size, images=pictures)
+        self.machine = paces[0].machine if paces else usual
+        self.machine.use_threads()
+        return measured_line(paces, precision, threads) if paces else ""
+
     def predict(self, pictures: Sequence[Image.Image]) -> list[Prediction]:
         """Predict upright RGB pictures of any sizes, as one batch."""
         stretched = np.stack([stretch(picture, self.input_size) for picture in pictures])
@@ -120,15 +109,13 @@ class Predictor:
             sizes: the size that each picture had before.
         """
         logits = self._in_memory(torch.from_numpy(pictures))
-        return [
-            Prediction(own, size, self.classes) for own, size in zip(logits, sizes, strict=True)
-        ]
+        return [Prediction(k, size, self.classes) for k, size in zip(logits, sizes, strict=True)]
 
     def _in_memory(self, pictures: Tensor) -> Tensor:
         """Logits of pictures (B, S, S, 3), as many at a time as memory has had room for so far."""
         size = self.at_once or len(pictures)
         try:
-            return torch.cat([self._logits(part) for part in torch.split(pictures, size)])
+            return torch.cat([self._logits(batch) for batch in torch.split(pictures, size)])
         except (RuntimeError, MemoryError) as error:
             if size == 1 or not out_of_memory(error):
                 raise
@@ -168,5 +155,5 @@ def predict_mask(
         PictureError: a picture that cannot be read.
         UsageError, WeightsError: see `Predictor.load`.
     """
-    shown = upright(picture)
-    return Predictor.load(weights, device=device, tta=tta).predict([shown])[0]
+    opened = upright(picture)
+    return Predictor.load(weights, device=device, tta=tta).predict([opened])[0]

@@ -77,6 +77,11 @@ class RunDir:
         return self.path / "state.json"
 
     @property
+    def data(self) -> Path:
+        """Which pictures the run is trained on, and where they lie on this machine."""
+        return self.path / "data.json"
+
+    @property
     def curves(self) -> Path:
         """Loss and score by epoch, as a picture."""
         return self.path / "curves.png"

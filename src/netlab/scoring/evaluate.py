@@ -6,13 +6,18 @@ from typing import Any
 
 from netlab import registry
 from netlab.config import MACHINE_PATHS, TrainConfig
+from netlab.contracts.dataset import Split
 from netlab.contracts.task import Task
+from netlab.data.readers.fingerprint import fingerprint
+from netlab.data.readers.folders import data_dir as data_folder
 from netlab.device import Machine, resolve
-from netlab.errors import UsageError
+from netlab.errors import DataError, UsageError
 from netlab.runs.find import find_weights, name_of
+from netlab.runs.folder import RunDir
+from netlab.runs.pictures import recorded_pictures, trained_on, with_paths
 from netlab.scoring.judge import load_judge
 from netlab.scoring.score import score
-from netlab.settings import Layer, merge, read_config_file
+from netlab.tasks.build import task_of
 from netlab.tasks.data import load_scored
 from netlab.tasks.load import Loaded, load_weights
 
@@ -66,7 +71,9 @@ def evaluate(
     else:
         path = find_weights(str(weights), runs_dir)
         loaded = load_weights(path)
-        config = with_places(loaded.config, path)
+        config = with_paths(loaded.config, path)
+        if data_dir is images is masks is None:
+            check_pictures(config, path)
     machine: Machine = resolve(device, precision, threads)
     task_class: type[Task] = registry.get("task", loaded.about["task"])
     paths = {
@@ -110,11 +117,38 @@ def _result(weights: Path, machine: Machine, how: Mapping[str, Any]) -> dict[str
     return found
 
 
-def with_places(config: TrainConfig, weights: Path) -> TrainConfig:
-    """The weights' config, with the places of the data from the run folder they lie in."""
-    beside = weights.parent / "config.yaml"
-    if not beside.is_file():
-        return config
-    stored = read_config_file(beside).values
-    places = {k: stored[k] for k in MACHINE_PATHS if k in stored}
-    return merge(config.to_dict(), [Layer(str(beside), places)])
+def check_pictures(config: TrainConfig, weights: Path) -> None:
+    """Refuse to score a run on others than its own pictures.
+
+    Looks at the validation split, a tenth of what was trained on; where the run is an older one,
+    which has not written that down, at all of it, if its paths depend on the current folder.
+
+    Args:
+        config: from `with_paths`.
+        weights: of the run, in its folder.
+
+    Raises:
+        DataError: the pictures are not those that the run was trained on.
+    """
+    run = RunDir(weights.parent)
+    splits: tuple[Split, ...] = ("val",)
+    expected = recorded_pictures(run).val
+    stated = [path for name in MACHINE_PATHS if (path := getattr(config, name))]
+    if not expected and not all(Path(path).is_absolute() for path in stated):
+        splits, expected = ("train", "val"), trained_on(run)
+    if not expected:
+        return
+    task: type[Task] = registry.get("task", task_of(config))
+    try:
+        data = [task.load(config, split, lambda text: None) for split in splits]  # noqa: ARG005
+    except DataError:
+        return  # the split that is scored has its own word to say
+    if fingerprint(*data) == expected:
+        return
+    folder, flags = data_folder(config.data_dir), "--data-dir"
+    if config.images:
+        folder, flags = Path(config.images), "--images and --masks" if config.masks else "--images"
+    raise DataError(
+        f"{folder}: the pictures in it are not those that {run.path} was trained on; "
+        f"to score these all the same, name their folder with {flags}"
+    )

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from netlab.figures.gif import save_gif
-from netlab.figures.labelled import labelled_grid
+from netlab.figures.grid import draw_captioned
 from netlab.figures.png import save_png
 from netlab.figures.swaps import Shown, label_sheet, lesson_grid, sheet_cell, strips, swap_rows
 from netlab.swap.pictures import Record
@@ -98,7 +98,7 @@ def _draw_frames(shown: Interpolation, title: str) -> list[Image.Image]:
     cell = side * max(1, max(112, 360 // count) // side)
     captions = _captions(count, shown.records)
     return [
-        labelled_grid(step, captions, f"{title} · {100 * t / last:.0f} %", columns=4, cell=cell)
+        draw_captioned(step, captions, f"{title} · {100 * t / last:.0f} %", columns=4, cell=cell)
         for t, step in enumerate(shown.pictures)
     ]
 

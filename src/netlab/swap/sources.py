@@ -14,7 +14,7 @@ from netlab.contracts.dataset import LabelledSet
 from netlab.data.readers.folders import data_dir as data_folder
 from netlab.data.readers.pictures import read_picture, stretch
 from netlab.errors import DataError, PictureError, UsageError
-from netlab.scoring.evaluate import with_places
+from netlab.runs.pictures import with_paths
 from netlab.swap.request import SwapRequest
 from netlab.swap.swapper import Labels, Pictures, Swapper, border
 from netlab.tasks.data import load_scored
@@ -95,7 +95,7 @@ def source_for(
             raise UsageError(f"--image {image}: {error}") from error
         return own_picture(swapper, picture, image.name, true_label, note)
     if not request.from_prior:
-        config = with_places(swapper.config, weights)
+        config = with_paths(swapper.config, weights)
         if data_dir is not None:
             path = str(data_dir)
             own = config.dataset == "class-folder"

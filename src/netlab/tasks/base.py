@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from netlab.components import component, parts_of
 from netlab.config import TrainConfig, flag_of, optional_settings
-from netlab.contracts.dataset import Target
+from netlab.contracts.dataset import Target, load_split
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch, Evaluation, Report
 from netlab.contracts.score import Score
@@ -137,7 +137,7 @@ class BaseTask:
             DataError: data that are missing, half present or damaged.
         """
         check_target(config, cls.needs)
-        return component(config, "dataset")().load(data_request(config, split, note))
+        return load_split(component(config, "dataset")(), data_request(config, split, note))
 
     @classmethod
     def create(cls, config: TrainConfig, train: Any) -> Self:

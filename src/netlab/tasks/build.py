@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from netlab import registry
-from netlab.components import component, find_component
+from netlab.components import component, fault_of, find_component
 from netlab.config import TrainConfig
 from netlab.contracts.block import Block
 from netlab.contracts.bottleneck import Bottleneck
@@ -113,7 +113,7 @@ def check_buildable(network: nn.Module, config: TrainConfig, *inputs: torch.Tens
 
 def untrainable(config: TrainConfig, error: Exception) -> ConfigError:
     """The one line for a network that cannot be built or trained as a config says."""
-    reason = " ".join(str(error).split())
+    reason = " ".join(str(fault_of(error) or error).split())
     return ConfigError(
         f"this network cannot be trained on batches of {config.batch_size} pictures of "
         f"{config.image_size} pixels: {reason}"

@@ -1,10 +1,12 @@
 """Weighted sums of loss terms."""
 
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 import torch
 from torch import Tensor, nn
 
+from netlab.components import breach
 from netlab.contracts.loss import Loss
 
 
@@ -24,11 +26,21 @@ class WeightedSum(nn.Module):
     def forward(self, *inputs: object) -> Loss:
         """What the terms take (logits and target, or a VAE's finished step) to total and parts."""
         # sums over a batch's pixels need more than bf16's 8 bits
-        inputs = tuple(
-            x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for x in inputs
-        )
-        parts = {name: term(*inputs) for name, term in self.terms.items()}
+        inputs = tuple(x.float() if _is_float(x) else x for x in inputs)
+        parts = {name: _scalar(term, term(*inputs)) for name, term in self.terms.items()}
         total = torch.stack(
             [w * p for w, p in zip(self.weights, parts.values(), strict=True)]
         ).sum()
         return Loss(total, {name: part.detach() for name, part in parts.items()})
+
+
+def _scalar(term: nn.Module, value: object) -> Tensor:
+    """What a term gave, if it can be learnt from; ComponentFault if it cannot."""
+    if _is_float(value) and not value.ndim:
+        return value
+    shown = f"a {value.dtype} of shape {tuple(value.shape)}" if isinstance(value, Tensor) else value
+    raise breach(term, f"a loss is one floating-point number in a tensor, not {shown}")
+
+
+def _is_float(x: object) -> TypeGuard[Tensor]:
+    return isinstance(x, Tensor) and x.is_floating_point()

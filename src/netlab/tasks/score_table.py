@@ -6,6 +6,7 @@ from typing import Any, Literal
 from netlab.contracts.report import Measure
 from netlab.errors import counted
 from netlab.figures.html.table import ScoreRow, score
+from netlab.figures.text_table import text_table
 
 
 def score_row(
@@ -20,15 +21,12 @@ def score_row(
 
 
 def score_lines(
-    columns: Sequence[str], rows: Sequence[ScoreRow], *, label: int = 22, cell: int = 12
+    columns: Sequence[str], rows: Sequence[ScoreRow], width: int | None = None
 ) -> list[str]:
-    """A table of scores, a column each method; `label` and `cell` are widths in characters."""
-    names = [name.replace("_", " ")[: cell - 1] for name in columns]
-    lines = [f"{'':<{label}}" + "".join(f"{name:>{cell}}" for name in names)]
-    return lines + [
-        f"{row.label:<{label}}" + "".join(f"{score(value):>{cell}}" for value in row.values)
-        for row in rows
-    ]
+    """A table of scores as lines of text, a column each method; see `text_table` for `width`."""
+    names = [name.replace("_", " ") for name in columns]
+    cells = [[row.label, *map(score, row.values)] for row in rows]
+    return text_table(cells, ["", *names], width=width)
 
 
 def count_line(result: Mapping[str, Any]) -> str:

@@ -10,16 +10,21 @@ import torch
 from netlab.config import TrainConfig
 from netlab.device import peak_memory
 from netlab.inspect.trace import trace
+from netlab.training.listener import Listener, Silent
 from netlab.training.loop import Trainer, train_epoch
-from netlab.training.prepare import prepare, settle
-from netlab.training.reporter import Reporter, Silent
+from netlab.training.prepare import set_up
 from netlab.training.state import State
 
 _WARM, _TIMED = 3, 5  # steps
 
 
-def dry_run(config: TrainConfig, report: Reporter) -> dict[str, Any]:
+def dry_run(
+    config: TrainConfig, listener: Listener, *, fitting_batch: bool = False
+) -> dict[str, Any]:
     """Train a few steps in memory and say what they cost.
+
+    Args:
+        config, listener, fitting_batch: see `set_up`.
 
     Returns:
         JSON-able facts: shapes by layer, weights, counts, peak memory in MiB, seconds.
@@ -27,8 +32,8 @@ def dry_run(config: TrainConfig, report: Reporter) -> dict[str, Any]:
     Raises:
         ConfigError, DataError, UsageError: as training would.
     """
-    config, machine = settle(config)
-    trainer, state = prepare(config, machine, report)
+    trainer, state = set_up(config, listener, fitting_batch=fitting_batch)
+    machine = trainer.machine
     shapes = _shapes(trainer, state)
     seconds = _epoch_seconds(trainer, state)
     return {
@@ -47,12 +52,12 @@ def dry_run(config: TrainConfig, report: Reporter) -> dict[str, Any]:
 def _shapes(trainer: Trainer, state: State) -> dict[str, list[int]]:
     """Output shape of each unit, from one pass of a batch through network and loss."""
     count = min(trainer.config.batch_size, len(trainer.val))
-    batch = trainer.task.eval_batch(trainer.val, np.arange(count), trainer.place)
+    batch = trainer.task.eval_batch(trainer.val, np.arange(count), trainer.to_device)
     network = state.network.eval()
     state.helpers.eval()
     with torch.inference_mode(), trainer.machine.autocast():
-        seen = trace(network, lambda: trainer.task.loss(network, batch, 0.0))
-    shapes = {unit.name: list(unit.shape) for unit in seen.units if unit.shape}
+        traced = trace(network, lambda: trainer.task.loss(network, batch, 0.0))
+    shapes = {unit.name: list(unit.shape) for unit in traced.units if unit.shape}
     return {"input": list(batch[0].shape), **shapes}
 
 
@@ -65,7 +70,7 @@ def _epoch_seconds(trainer: Trainer, state: State) -> float:
         marks.append(time.perf_counter())
         return len(marks) >= steps
 
-    train_epoch(dataclasses.replace(trainer, stopped=stopped, report=Silent()), state)
+    train_epoch(dataclasses.replace(trainer, stopped=stopped, listener=Silent()), state)
     warm = min(_WARM, len(marks) - 1)
     if warm == 0:
         return state.progress.seconds

@@ -1,7 +1,7 @@
 """What a training writes beside its metrics for other programs: `events.jsonl`, TensorBoard.
 
-Each way is a reporter (`training.reporter`) that also hears how the training ends. A training asks
-for them by its setting `log`.
+Each of them is a listener (`training.listener`) that also hears how the training ends. A training
+asks for them by its setting `log`.
 """
 
 import contextlib
@@ -19,19 +19,19 @@ from netlab.config import TrainConfig
 from netlab.errors import Interrupted, UsageError, WorkFailed
 from netlab.files import finite, write_text
 from netlab.runs.folder import RunDir
-from netlab.training.reporter import Reporter, Silent, Together
+from netlab.training.listener import Listener, Listeners, Silent
 from netlab.training.state import State
 
 
-class Log(Reporter, Protocol):
-    """A reporter that hears the end, too."""
+class Log(Listener, Protocol):
+    """A listener that hears the end, too."""
 
-    def ended(self, how: str, facts: Mapping[str, Any]) -> None:
+    def ended(self, event: str, facts: Mapping[str, Any]) -> None:
         """Once, at the end: `ended`, `interrupted` or `failed`."""
 
 
 def check_logs(config: TrainConfig) -> None:
-    """Refuse a way of logging that is not installed.
+    """Refuse a log whose package is not installed.
 
     Raises:
         UsageError: naming what to install.
@@ -41,11 +41,13 @@ def check_logs(config: TrainConfig) -> None:
 
 
 @contextlib.contextmanager
-def logged(report: Reporter, run: RunDir, config: TrainConfig, state: State) -> Iterator[Reporter]:
-    """The reporter of a training together with the logs that its config asks for.
+def logged(
+    listener: Listener, run: RunDir, config: TrainConfig, state: State
+) -> Iterator[Listener]:
+    """The listener of a training together with the logs that its config asks for.
 
     Args:
-        report: hears all that they hear.
+        listener: hears all that they hear.
         run: the folder they write into.
         config: of the run.
         state: restored; what an earlier session logged beyond it is taken back.
@@ -56,18 +58,18 @@ def logged(report: Reporter, run: RunDir, config: TrainConfig, state: State) -> 
     """
     logs = [_MAKERS[name](run, config, state) for name in config.logs]
     try:
-        yield Together(report, *logs) if logs else report
+        yield Listeners(listener, *logs) if logs else listener
     except BaseException as error:
-        how = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
+        event = "interrupted" if isinstance(error, Interrupted | KeyboardInterrupt) else "failed"
         with contextlib.suppress(WorkFailed):  # the first error is the one to hear of
-            _end(logs, how, {"reason": " ".join(str(error).split()) or type(error).__name__})
+            _end(logs, event, {"reason": " ".join(str(error).split()) or type(error).__name__})
         raise
     _end(logs, "ended", {})
 
 
-def _end(logs: list[Log], how: str, facts: Mapping[str, Any]) -> None:
+def _end(logs: list[Log], event: str, facts: Mapping[str, Any]) -> None:
     for log in logs:
-        log.ended(how, facts)
+        log.ended(event, facts)
 
 
 class EventLog(Silent):
@@ -96,20 +98,20 @@ class EventLog(Silent):
 
     def plan(self, facts: Mapping[str, Any]) -> None:
         """The first line of a session, with the whole configuration."""
-        known = {"netlab": __version__, "config": self.config.to_dict()}
+        settings = {"netlab": __version__, "config": self.config.to_dict()}
         plan = {name: value for name, value in facts.items() if name != "rows"}
-        self._add("resumed" if self.begun else "started", {**known, "plan": plan})
+        self._add("resumed" if self.begun else "started", {**settings, "plan": plan})
 
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
         """A line for an epoch."""
         self._add("epoch", {**row, "best": best})
 
-    def ended(self, how: str, facts: Mapping[str, Any]) -> None:
+    def ended(self, event: str, facts: Mapping[str, Any]) -> None:
         """The last line of a session: where the run stands, and its best epoch."""
         progress = self.state.progress
         best = progress.rows[progress.best_epoch - 1] if progress.best_epoch else None
-        where = {"epoch": progress.epoch, "batch": progress.batch, "step": progress.step}
-        self._add(how, {**where, "best": best, **facts})
+        reached = {"epoch": progress.epoch, "batch": progress.batch, "step": progress.step}
+        self._add(event, {**reached, "best": best, **facts})
 
     def _add(self, event: str, facts: Mapping[str, Any]) -> None:
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -154,7 +156,7 @@ class TensorBoardLog(Silent):
                 self.writer.add_image("best", pixels, number, dataformats="HWC")
             self.writer.flush()
 
-    def ended(self, how: str, facts: Mapping[str, Any]) -> None:  # noqa: ARG002 - no place for it
+    def ended(self, event: str, facts: Mapping[str, Any]) -> None:  # noqa: ARG002 - TensorBoard knows no end
         """Write what is left."""
         with _written(self.run.tensorboard):
             self.writer.close()

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from netlab.config import TrainConfig
+from netlab.contracts.schedule import Schedule
 from netlab.contracts.task import Task
 from netlab.device import Machine
 from netlab.errors import WorkFailed, listing
-from netlab.seeds import derive
-from netlab.training.reporter import Reporter
-from netlab.training.state import Progress, State
-
-_ORDER, _STEP = 1, 2  # what a derived seed is for
-
+from netlab.seeds import Purpose, derive
+from netlab.training.listener import Listener
+from netlab.training.state import State
 
 _LEAST_SCALE = 2.0**-10  # of a loss; below it, it is not the scale that is wrong
 
@@ -48,11 +46,11 @@ class Trainer:
     config: TrainConfig
     task: Task
     machine: Machine
-    schedule: Callable[..., float]
+    schedule: Schedule
     train: Any
-    """Training part of the data, in the form of the task."""
+    """Training split, in the form of the task."""
     val: Any
-    report: Reporter
+    listener: Listener
     stopped: Callable[[], bool] = lambda: False
     """Asked after every batch; true ends the training with its state whole."""
 
@@ -66,18 +64,18 @@ class Trainer:
         """Steps of an epoch; a last batch that is not full is left out."""
         return len(self.train) // self.batch_size
 
-    def rate(self, step: int) -> float:
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.config.epochs * self.batches
+
+    def learning_rate(self, step: int) -> float:
         """The learning rate of a step, counted from 0 over the whole run."""
-        steps = self.config.epochs * self.batches
-        warmup = round(self.config.warmup * steps)
-        return self.config.lr * self.schedule(step, steps=steps, warmup=warmup)
+        warmup = round(self.config.warmup * self.steps)
+        return self.config.lr * self.schedule(step, steps=self.steps, warmup=warmup)
 
-    def done(self, step: int) -> float:
-        """Share of the run, from 0 to 1, that lies before a step; loss terms may change by it."""
-        return step / (self.config.epochs * self.batches)
-
-    def place(self, tensor: Tensor) -> Tensor:
-        """To the device of the network."""
+    def to_device(self, tensor: Tensor) -> Tensor:
+        """Move a tensor to where the network is."""
         return tensor.to(self.machine.device, non_blocking=True)
 
 
@@ -92,17 +90,17 @@ def train_epoch(trainer: Trainer, state: State, between: Callable[[], None] = la
     Raises:
         NotFinite: loss or gradient is no longer a finite number, and that is not to be skipped.
     """
-    progress, started, first = state.progress, time.perf_counter(), state.progress.batch
-    before = progress.seconds
+    progress, first = state.progress, state.progress.batch
+    started, earlier = time.perf_counter(), progress.seconds
     state.network.train()
     state.helpers.train()
     for indices in epoch_batches(trainer, progress.epoch, first):
-        _step(trainer, state, indices)
+        train_step(trainer, state, indices)
         spent = time.perf_counter() - started
-        progress.seconds = before + spent
+        progress.seconds = earlier + spent
         rate = (progress.batch - first) * len(indices) / spent
         loss = progress.sums["loss"] / progress.sums["count"] if progress.sums else math.nan
-        trainer.report.batch(progress.epoch, progress.batch, trainer.batches, loss, rate)
+        trainer.listener.batch(progress.epoch, progress.batch, trainer.batches, loss, rate)
         stopped = trainer.stopped()
         if progress.batch < trainer.batches:
             if stopped:
@@ -115,60 +113,62 @@ def train_epoch(trainer: Trainer, state: State, between: Callable[[], None] = la
 
 def epoch_batches(trainer: Trainer, epoch: int, first: int) -> Iterator[NDArray[np.int64]]:
     """Indices of the batches of an epoch from `first` on; the order derives from (seed, epoch)."""
-    generator = torch.Generator().manual_seed(derive(trainer.config.seed, _ORDER, epoch))
+    generator = torch.Generator().manual_seed(derive(trainer.config.seed, Purpose.ORDER, epoch))
     order = torch.randperm(len(trainer.train), generator=generator).numpy()
     size = trainer.batch_size
     for batch in range(first, trainer.batches):
         yield order[batch * size : (batch + 1) * size]
 
 
-def _step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
-    progress = state.progress
-    kept = _buffers(state) if trainer.config.on_nan == "skip" else []
-    try:
-        sums = _learn(trainer, state, indices)
-    except NotFinite as error:
-        if trainer.config.on_nan != "skip":
-            raise
-        for buffer, value in kept:  # batch norm has seen it already
+def train_step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> None:
+    """One step of the optimiser: batch, forward, loss, backward, clip, step.
+
+    Loss, terms and norms are read in one transfer, the only time that a step waits for a GPU.
+
+    Raises:
+        NotFinite: loss or gradient is no finite number; weights are as before. With
+            `on_nan: skip`, the batch is left out instead.
+    """
+    config, task, progress = trainer.config, trainer.task, state.progress
+    network, optimizer, scaler = state.network, state.optimizer, state.scaler
+    torch.manual_seed(derive(config.seed, Purpose.STEP, progress.step))  # for dropout and sampling
+    learning_rate = trainer.learning_rate(progress.step) * progress.rate_factor
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate * group["share"]
+    buffers = state.copy_buffers() if config.on_nan == "skip" else []
+
+    batch = task.train_batch(trainer.train, indices, progress.epoch, trainer.to_device)
+    with trainer.machine.autocast():
+        loss = task.loss(network, batch, progress.step / trainer.steps)
+    optimizer.zero_grad(set_to_none=True)
+    total = loss.total if loss.helpers is None else loss.total + loss.helpers
+    scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+    scaler.unscale_(optimizer)
+    norms = [clip_gradients(module, config.clip) for module in state.trained_modules]
+    losses = {"loss": loss.total, **loss.parts}
+    values = read_together([*losses.values(), *norms])  # waits for the GPU
+    sums, norms_read = dict(zip(losses, values, strict=False)), values[len(losses) :]
+
+    if fault := _fault(sums["loss"], norms_read, scaler):
+        scaler.update(scaler.get_scale())  # ends this step; its batch is at fault, not the scale
+        names = listing([trainer.train.names[i] for i in indices])
+        where = f"epoch {progress.epoch + 1}, batch {progress.batch + 1} ({names})"
+        error = NotFinite(f"the {fault} in {where}", ", or --on-nan skip")
+        if config.on_nan != "skip":
+            raise error
+        for buffer, value in buffers:  # batch norm has seen the batch already
             buffer.copy_(value)
-        trainer.report.message(f"skipped: {error.what}")
-        sums = {}
+        trainer.listener.message(f"skipped: {error.what}")
+    else:
+        scaler.step(optimizer)
+        scaler.update()
+        state.update_average()
+        progress.add(sums, len(indices))
     progress.step += 1
     progress.batch += 1
-    if sums:
-        state.update_average()
-        _add(progress.sums, sums, len(indices))
 
 
-def _learn(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> dict[str, float]:
-    """One step of the optimiser: the loss and its terms before it."""
-    config, progress = trainer.config, state.progress
-    torch.manual_seed(derive(config.seed, _STEP, progress.step))  # dropout, if a component has it
-    for group in state.optimizer.param_groups:
-        group["lr"] = trainer.rate(progress.step) * group["share"] * progress.rate_factor
-    batch = trainer.task.train_batch(trainer.train, indices, progress.epoch, trainer.place)
-    with trainer.machine.autocast():
-        loss = trainer.task.loss(state.network, batch, trainer.done(progress.step))
-    value = float(loss.total.detach())  # waits for the GPU
-    if not math.isfinite(value):
-        raise _not_finite(trainer, progress, indices, f"loss became {value}")
-    state.optimizer.zero_grad(set_to_none=True)
-    learnt = loss.total if loss.helpers is None else loss.total + loss.helpers
-    state.scaler.scale(learnt).backward()  # type: ignore[no-untyped-call]
-    state.scaler.unscale_(state.optimizer)
-    for module in (state.network, state.helpers):
-        norm = float(_clip(module, config.clip))
-        # Loss scaling finds its scale by gradients that overflow, and leaves such steps out itself.
-        scaled = state.scaler.is_enabled() and state.scaler.get_scale() > _LEAST_SCALE
-        if not math.isfinite(norm) and not scaled:
-            raise _not_finite(trainer, progress, indices, f"gradient became {norm}")
-    state.scaler.step(state.optimizer)
-    state.scaler.update()
-    return {"loss": value, **{name: float(part) for name, part in loss.parts.items()}}
-
-
-def _clip(module: nn.Module, most: float) -> Tensor:
+def clip_gradients(module: nn.Module, most: float) -> Tensor:
     """The norm of a module's gradients, which are scaled down to `most` if that is not 0."""
     gradients = [p.grad for p in module.parameters() if p.grad is not None]
     norm = torch.nn.utils.get_total_norm(gradients)
@@ -177,23 +177,20 @@ def _clip(module: nn.Module, most: float) -> Tensor:
     return norm
 
 
-def _buffers(state: State) -> list[tuple[Tensor, Tensor]]:
-    """Each tensor that a forward pass may change, with a copy of it."""
-    modules = (state.network, state.helpers)
-    return [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+def read_together(scalars: Sequence[Tensor]) -> list[float]:
+    """The values of scalars, fetched from their device in one transfer."""
+    device = scalars[0].device
+    same = [scalar.detach().to(device, torch.float32).reshape(()) for scalar in scalars]
+    values: list[float] = torch.stack(same).tolist()
+    return values
 
 
-def _not_finite(
-    trainer: Trainer, progress: Progress, indices: NDArray[np.int64], what: str
-) -> NotFinite:
-    names = listing([trainer.train.names[i] for i in indices])
-    return NotFinite(
-        f"the {what} in epoch {progress.epoch + 1}, batch {progress.batch + 1} ({names})",
-        ", or --on-nan skip",
-    )
-
-
-def _add(sums: dict[str, float], values: dict[str, float], count: int) -> None:
-    for name, value in values.items():
-        sums[name] = sums.get(name, 0.0) + value * count
-    sums["count"] = sums.get("count", 0.0) + count
+def _fault(loss: float, norms: Sequence[float], scaler: torch.amp.GradScaler) -> str:
+    """What of a step is no finite number; empty if all is well."""
+    if not math.isfinite(loss):
+        return f"loss became {loss}"
+    norm = next((norm for norm in norms if not math.isfinite(norm)), None)
+    # Loss scaling finds its scale by gradients that overflow, and leaves such steps out itself.
+    if norm is None or (scaler.is_enabled() and scaler.get_scale() > _LEAST_SCALE):
+        return ""
+    return f"gradient became {norm}"

@@ -11,7 +11,7 @@ from netlab.training.loop import Trainer
 
 
 def write_training_page(trainer: Trainer, run: RunDir) -> None:
-    """Score the best network on the validation part and write the run's page.
+    """Score the best network on the validation split and write the run's page.
 
     The run is done and saved: whatever goes wrong here is a message.
     """
@@ -19,17 +19,17 @@ def write_training_page(trainer: Trainer, run: RunDir) -> None:
         report = _scored(trainer, run)
         write_text(run.report, run_page(run, rows_of(run), trainer.config, report))
     except Interrupted:
-        trainer.report.message("no report: stopped; netlab eval writes one")
+        trainer.listener.message("no report: stopped; netlab eval writes one")
     except NetlabError as error:
-        trainer.report.message(f"no report: {error}")
+        trainer.listener.message(f"no report: {error}")
     except Exception as error:  # a page is not worth the exit code of a finished run
-        trainer.report.message(f"no report: {error!r}")
+        trainer.listener.message(f"no report: {error!r}")
     else:
-        trainer.report.message(f"report {run.report}")
+        trainer.listener.message(f"report {run.report}")
 
 
 def _scored(trainer: Trainer, run: RunDir) -> Report | None:
-    """What the best network does with the validation part; None where that takes too long.
+    """What the best network does with the validation split; None where that takes too long.
 
     Raises:
         Interrupted: stopped before all was seen.
@@ -37,7 +37,7 @@ def _scored(trainer: Trainer, run: RunDir) -> Report | None:
     if not trainer.task.page_at_end:
         return None
     report = trainer.task.report(trainer.val, "val", lambda: trainer.train)
-    trainer.report.message(
+    trainer.listener.message(
         f"scoring the best network on {len(trainer.val):,} pictures for {run.report.name}"
     )
     network = trainer.machine.place(load_weights(run.best).network)

@@ -4,12 +4,13 @@ import contextlib
 import time
 from collections.abc import Iterator
 
+from netlab.components import fault_of
 from netlab.config import TrainConfig
-from netlab.errors import Interrupted, NetlabError
+from netlab.errors import Interrupted, NetlabError, WorkFailed
 from netlab.files import write_text
 from netlab.runs.folder import RunDir
+from netlab.training.listener import Listener
 from netlab.training.loop import NotFinite
-from netlab.training.reporter import Reporter
 from netlab.training.state import State
 
 _LEAST_FACTOR = 1 / 64  # on the learning rate: six rollbacks
@@ -42,20 +43,20 @@ class Saves:
         if time.monotonic() - self.last >= self.config.save_every:
             self.save()
 
-    def go_back(self, error: NotFinite, report: Reporter) -> None:
+    def go_back(self, error: NotFinite, listener: Listener) -> None:
         """Take up the saved state with half its learning rate.
 
         Raises:
             NotFinite: it has been halved too often.
         """
         for text in self.state.restore(self.run, self.config):
-            report.message(text)
+            listener.message(text)
         progress = self.state.progress
         if progress.rate_factor / 2 < _LEAST_FACTOR:
             raise error
         progress.rate_factor /= 2
         self.save()
-        report.message(
+        listener.message(
             f"rolled back: {error.what}; going on from epoch {progress.epoch + 1}, "
             f"batch {progress.batch + 1} at {progress.rate_factor:g} of the learning rate"
         )
@@ -78,7 +79,10 @@ def failure_noted(run: RunDir) -> Iterator[None]:
     except Interrupted:
         raise
     except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
+        fault = fault_of(error)
+        reason = " ".join(str(fault or error).split()) or type(error).__name__
         with contextlib.suppress(NetlabError):  # the disk may be full: the error itself is told
             write_text(run.failure, f"{reason}\n")
+        if fault:
+            raise WorkFailed(reason) from error
         raise

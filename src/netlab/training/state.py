@@ -6,6 +6,7 @@ is a function of the step, so that nothing else has to be stored to go on bit by
 
 import copy
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,14 +54,35 @@ class Progress:
     """Whether it went on with more epochs or other settings than it began with: it is no longer
     what its config would train."""
 
+    def add(self, values: Mapping[str, float], count: int) -> None:
+        """Add the means of a batch of `count` pictures to the sums of the epoch."""
+        for name, value in values.items():
+            self.sums[name] = self.sums.get(name, 0.0) + value * count
+        self.sums["count"] = self.sums.get("count", 0.0) + count
+
+    def finish_epoch(self, row: dict[str, Any], reached: float, *, best: bool) -> None:
+        """Go on to the next epoch.
+
+        Args:
+            row: of metrics.csv.
+            reached: the score.
+            best: whether no epoch before was as good.
+        """
+        self.rows.append(row)
+        self.epoch, self.batch, self.sums = self.epoch + 1, 0, {}
+        if best:
+            self.best, self.best_epoch, self.stale = reached, self.epoch, 0
+        else:
+            self.stale += 1
+
 
 class State:
     """Network, its helpers, moving average, optimiser, loss scaling and progress.
 
     Args:
         network: placed on its device.
-        helpers: networks that are trained beside it and are no part of the result, such as an
-            adversary; likewise placed.
+        helpers: networks that are trained with it and are no part of the result, such as an
+            adversary; on the same device.
         optimizer: over the parameters of both.
         scaler: of the machine.
         ema: decay of the moving average of the weights; 0 is none.
@@ -89,15 +111,25 @@ class State:
         """What is scored, saved and used: the moving average where there is one."""
         return self.network if self.average is None else self.average
 
+    @property
+    def trained_modules(self) -> list[nn.Module]:
+        """Those of network and helpers that have weights; gradients are clipped one by one."""
+        return [m for m in (self.network, self.helpers) if next(m.parameters(), None) is not None]
+
+    def copy_buffers(self) -> list[tuple[Tensor, Tensor]]:
+        """Each tensor that a forward pass may change, with a copy of it."""
+        modules = (self.network, self.helpers)
+        return [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+
     @torch.no_grad()
     def update_average(self) -> None:
-        """Move the average towards the weights (Polyak and Juditsky 1992).
+        """Move the average towards the weights (Polyak and Juditsky 1992), after a step.
 
         The decay grows from 0.1 in the first steps, so that the random start is soon forgotten.
         """
         if self.average is None:
             return
-        step = self.progress.step
+        step = self.progress.step + 1  # counts the one that has just changed the weights
         decay = min(self.decay, (1 + step) / (10 + step))
         floats = [pair for pair in self._pairs if pair[0].is_floating_point()]
         torch._foreach_lerp_([kept for kept, _ in floats], [new for _, new in floats], 1 - decay)
@@ -115,7 +147,7 @@ class State:
             "progress": progress,
             "scaler": self.scaler.state_dict(),
         }
-        save_weights(run.state, self._tensors(), about, keep=run.older_state)
+        save_weights(run.state, self.tensors(), about, keep=run.older_state)
         brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
         write_text(
             run.progress,
@@ -141,9 +173,8 @@ class State:
         old, new = {**TrainConfig().to_dict(), **about.get("config", {})}, config.to_dict()
         changed = changes(old, new)
         if changed and not allow_changes:
-            said = "; ".join(changed)
             raise UsageError(
-                f"{run.config}: changed since the run was stopped: {said}; "
+                f"{run.config}: changed since the run was stopped: {'; '.join(changed)}; "
                 "to go on all the same, add --allow-changes"
             )
         try:
@@ -170,7 +201,8 @@ class State:
             notes.append(f"going on with other settings, as allowed: {'; '.join(changed)}")
         return notes
 
-    def _tensors(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, Tensor]:
+        """All of a state file, by name; they share memory with network, average and optimiser."""
         tensors = {f"network.{k}": v for k, v in self.network.state_dict().items()}
         tensors |= {f"helpers.{k}": v for k, v in self.helpers.state_dict().items()}
         if self.average is not None:
@@ -192,16 +224,20 @@ class State:
 
 
 def new_state(
-    network: nn.Module, helpers: nn.Module, config: TrainConfig, machine: Machine, optimizer: Any
+    network: nn.Module,
+    helpers: nn.Module,
+    config: TrainConfig,
+    machine: Machine,
+    optimizer: Callable[..., torch.optim.Optimizer],
 ) -> State:
     """The state before the first step; `optimizer` is a component of that kind."""
-    placed, beside = machine.place(network), machine.place(helpers)
+    network, helpers = machine.place(network), machine.place(helpers)
     groups = [
         {"params": list(module.parameters()), "share": share}
-        for module, share in ((placed, 1.0), (beside, config.helper_lr))
+        for module, share in ((network, 1.0), (helpers, config.helper_lr))
     ]
     built = optimizer(groups, lr=config.lr, weight_decay=config.weight_decay)
-    return State(placed, beside, built, machine.scaler(), config.ema)
+    return State(network, helpers, built, machine.scaler(), config.ema)
 
 
 def _newest_whole(run: RunDir) -> tuple[Path, dict[str, Any], dict[str, Tensor], str]:

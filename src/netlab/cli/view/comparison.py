@@ -8,7 +8,7 @@ from typing import Any
 from netlab.cli.view.text import duration
 from netlab.errors import counted
 
-_LABEL, _CELL = 20, 12
+_HEADING = 11  # characters of a heading's line
 _MOST = 6  # pairs of methods that are named though they do not differ: all pairs of four methods
 _MARK = "*"
 _CAPTION = f"{_MARK} best of the methods"
@@ -21,15 +21,17 @@ def comparison_lines(comparison: Any, costs: Sequence[Any]) -> list[str]:
         comparison: an `compare.comparison.Comparison`.
         costs: measures of what the methods cost.
     """
-    columns = list(range(len(comparison.methods)))
-    room = max(1, (shutil.get_terminal_size().columns - _LABEL) // _CELL)
-    blocks = [columns[i : i + room] for i in range(0, len(columns), room)]
+    width = shutil.get_terminal_size().columns
+    indices: list[int | None] = [*range(len(comparison.methods))]
+    indices += [None] * bool(comparison.best_trivial()[0])
+    for count in range(len(indices), 0, -1):
+        blocks = [indices[start : start + count] for start in range(0, len(indices), count)]
+        tables = [_block(comparison, costs, block) for block in blocks]
+        if all(len(line) <= width for table in tables for line in table):
+            break
     lines = [_heading(comparison)]
-    for number, block in enumerate(blocks):
-        last = number == len(blocks) - 1 and len(block) < room
-        lines += ["", *_block(comparison, costs, block, trivial=last)]
-    if room < 2 or len(blocks[-1]) == room:
-        lines += ["", *_block(comparison, (), [], trivial=True)]
+    for table in tables:
+        lines += ["", *table]
     if not comparison.same_machine:
         lines.append("not all were trained on the same device: their times are not ranked")
     return [*lines, _CAPTION, *_verdicts(comparison)]
@@ -44,33 +46,27 @@ def _heading(comparison: Any) -> str:
     )
 
 
-def _block(
-    comparison: Any, costs: Sequence[Any], places: Sequence[int], *, trivial: bool
-) -> list[str]:
-    score = comparison.measures[0]
-    name, values = comparison.best_trivial() if trivial else ("", {})
-    name = name.replace("_", " ")
-    heads = [_wrapped(comparison.methods[place].name) for place in places]
-    heads += [_wrapped(name)] * bool(name)
-    if not heads:
-        return []
-    depth = max(map(len, heads))
-    lines = [
-        " " * _LABEL + "".join(f"{_line(head, depth, row):>{_CELL}}" for head in heads)
-        for row in range(depth)
-    ]
+def _block(comparison: Any, costs: Sequence[Any], indices: Sequence[int | None]) -> list[str]:
+    """A table of some of the methods; None stands for the best trivial predictor."""
+    from netlab.figures.text_table import text_table
+
+    trivial, trivial_scores = comparison.best_trivial()
+    methods = [None if index is None else comparison.methods[index] for index in indices]
+    names = [trivial.replace("_", " ") if method is None else method.name for method in methods]
+    rows = []
     for measure in (*comparison.measures, *costs):
         show = _FORMATS.get(measure.name, _score)
         best = comparison.best(measure)
-        cells = [_cell(comparison.methods[p], measure, show, p in best) for p in places]
-        if name and measure in comparison.measures:
-            value = measure.of(values)
-            cells.append("" if value is None else show(value) + " ")
-        if any(cells) or measure == score:
-            lines.append(
-                f"{measure.label:<{_LABEL}}" + "".join(f"{cell:>{_CELL}}" for cell in cells)
-            )
-    return lines
+        cells = []
+        for index, method in zip(indices, methods, strict=True):
+            if method is not None:
+                cells.append(_cell(method, measure, show, index in best))
+            else:
+                value = measure.of(trivial_scores) if measure in comparison.measures else None
+                cells.append("" if value is None else show(value) + " ")
+        if any(cells) or measure == comparison.measures[0]:
+            rows.append([measure.label, *cells])
+    return text_table(rows, ["", *map(_wrapped, names)], gap=1)
 
 
 def _cell(method: Any, measure: Any, show: Callable[[float], str], best: bool) -> str:
@@ -84,17 +80,12 @@ def _cell(method: Any, measure: Any, show: Callable[[float], str], best: bool) -
     return text + (_MARK if best else " ")
 
 
-def _wrapped(name: str) -> list[str]:
-    """A line for each setting, if they do not fit on one."""
-    parts = name.split(" + ") if len(name) > _CELL - 1 else [name]
-    parts = [f"{part} +" for part in parts[:-1]] + parts[-1:]
-    return [line for part in parts for line in textwrap.wrap(part, _CELL - 1)]
-
-
-def _line(head: Sequence[str], depth: int, row: int) -> str:
-    """Heads of fewer lines stand at the bottom."""
-    place = row - (depth - len(head))
-    return head[place] + " " if place >= 0 else ""
+def _wrapped(name: str) -> str:
+    """A name with a line for each setting, if they do not fit on one."""
+    settings = name.split(" + ") if len(name) > _HEADING else [name]
+    settings = [f"{setting} +" for setting in settings[:-1]] + settings[-1:]
+    lines = [line for setting in settings for line in textwrap.wrap(setting, _HEADING)]
+    return "\n".join(f"{line} " for line in lines)  # above the digits, not above the mark
 
 
 def _verdicts(comparison: Any) -> list[str]:

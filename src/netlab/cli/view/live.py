@@ -85,7 +85,7 @@ class LiveView:
 
     Args:
         console: where it is shown; asked for its size each time.
-        facts: of the plan, see `training.reporter.Reporter.plan`.
+        facts: of the plan, see `training.listener.Listener.plan`.
         pace: knows the time that is left.
         stopping: whether the user has asked to stop.
         samples: the folder whose newest picture is shown; None for none.

@@ -1,11 +1,10 @@
 """Sample pictures in the terminal: two pixels a character, one above the other."""
 
 import contextlib
-import json
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.color import Color
 from rich.style import Style
@@ -29,14 +28,14 @@ def newest_sample(folder: Path) -> Sample | None:
     """The pictures of the newest figure in a run's `samples`; None if there is none to show."""
     from PIL import Image
 
-    from netlab.figures.png import CELLS
+    from netlab.figures.png import cells_of
 
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, SyntaxError):
         path = max(folder.glob("*.png"), key=lambda p: p.stat().st_mtime_ns)
         with Image.open(path) as image:
-            cells: dict[str, Any] = json.loads(image.info[CELLS])
-            rows = [[image.crop(box).convert("RGB") for box in row] for row in cells["rows"]]
-        return Sample(tuple(map(str, cells["names"])), [row for row in rows if row])
+            cells = cells_of(image)
+            rows = [[image.crop(box).convert("RGB") for box in row] for row in cells.rows]
+        return Sample(tuple(cells.names), [row for row in rows if row])
     return None
 
 

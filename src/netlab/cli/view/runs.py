@@ -1,7 +1,5 @@
 """How runs look to a person: a table, and all about one of them."""
 
-import shutil
-import sys
 import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,35 +7,44 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
-from netlab.cli.view.text import clean, duration, mebibytes
+from netlab.cli.view.text import clean, duration, mebibytes, terminal_width
 from netlab.config import MACHINE_FIELDS
 from netlab.contracts.score import Score
 from netlab.errors import NetlabError, counted, listing
 from netlab.runs.summary import Row, RunSummary
 from netlab.settings import Layer, flat, merge, recipe
 
-_NARROWEST = 40  # columns
 _LEAST = 20  # columns for the settings, or they go to a line of their own
 _USUAL = "settings: the recipe's"
 
 
 def table(summaries: Sequence[RunSummary]) -> list[str]:
     """A line a run; on a terminal too narrow for that, two lines."""
-    cells = [_cells(summary) for summary in summaries]
+    from netlab.figures.text_table import text_table
+
+    rows = [_cells(summary) for summary in summaries]
     notes = [[clean(note) for note in (s.failure, *s.faults) if note] for s in summaries]
-    widths = [max(map(cell_len, column)) for column in zip(*cells, strict=True)]
-    room = width()
-    if room is None:
-        return [
-            "  ".join([*_padded(row, widths), *said]).rstrip()
-            for row, said in zip(cells, notes, strict=True)
-        ]
-    lines = []
-    for row, said in zip(cells, notes, strict=True):
-        lines += _fitted(row, widths, room)
-        for note in said:
-            lines += textwrap.wrap(note, room, initial_indent="    ", subsequent_indent="    ")
-    return lines
+    width = terminal_width()
+    if width is None:
+        whole = [[*row, "  ".join(texts)] for row, texts in zip(rows, notes, strict=True)]
+        return text_table(whole, numbers=False)
+    heads: list[list[str]] = [[] for _ in rows]
+    lines = text_table(rows, numbers=False)
+    if max(map(cell_len, lines), default=0) > width:
+        # The name, whole for copying, on a line of its own; the settings as far as there is room.
+        heads = [[row[0]] for row in rows]
+        rest = [["", *row[2:]] for row in rows]
+        room = width - max(map(cell_len, text_table(rest, numbers=False))) - 2
+        if room >= _LEAST:
+            short = [[f"  {_shortened(row[1], room)}", *row[2:]] for row in rows]
+            lines = text_table(short, numbers=False)
+        else:
+            lines = [_indented("  ".join(row[1:]), width, 2) for row in rows]
+    blocks = [
+        [*head, line, *(_indented(note, width, 4) for note in noted)]
+        for head, line, noted in zip(heads, lines, notes, strict=True)
+    ]
+    return [line for block in blocks for line in block]
 
 
 def comparisons(folders: Sequence[Path]) -> str:
@@ -50,6 +57,8 @@ def details(
     summary: RunSummary, rows: Sequence[Row], sizes: Sequence[tuple[str, int]]
 ) -> list[str]:
     """All about a run."""
+    from netlab.figures.text_table import text_table
+
     best = f"{_best(summary)} (epoch {summary.best_epoch})" if summary.best is not None else "none"
     facts = {
         "folder": str(summary.path),
@@ -62,7 +71,9 @@ def details(
         "network": short(summary.config),
         "machine": ", ".join(f"{k} {summary.config.get(k)}" for k in MACHINE_FIELDS),
     }
-    lines = _wrapped([f"{name:<12} {clean(text)}" for name, text in facts.items() if text])
+    width = terminal_width()
+    named = [[name, clean(text)] for name, text in facts.items() if text]
+    lines = text_table(named, width=width, numbers=False)
     if summary.config:
         lines += ["", *_differences(summary.config)]
     if rows:
@@ -84,22 +95,15 @@ def short(config: Mapping[str, Any]) -> str:
     return f"{arch} {dataset} {encoder}{decoder} {loss}"
 
 
-def width() -> int | None:
-    """Columns of the terminal; None for a pipe or a file, which have no width."""
-    if not sys.stdout.isatty():
-        return None
-    return max(shutil.get_terminal_size().columns, _NARROWEST)
-
-
-def _cells(summary: RunSummary) -> tuple[str, ...]:
-    return (
+def _cells(summary: RunSummary) -> list[str]:
+    return [
         clean(summary.name),
         clean(short(summary.config)),
         f"{summary.epoch}/{summary.epochs or '?'}",
         _best(summary) or "no score",
         duration(summary.seconds),
         summary.state,
-    )
+    ]
 
 
 def _best(summary: RunSummary) -> str:
@@ -113,24 +117,13 @@ def _number(value: float) -> str:
     return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> list[str]:
-    return [set_cell_size(text, width) for text, width in zip(cells, widths, strict=True)]
+def _shortened(text: str, room: int) -> str:
+    return text if cell_len(text) <= room else set_cell_size(text, room - 1) + "…"
 
 
-def _fitted(row: Sequence[str], widths: Sequence[int], room: int) -> list[str]:
-    """In one line, or name and rest in two, with as much of the settings as there is room for."""
-    if sum(widths) + 2 * (len(widths) - 1) <= room:
-        return ["  ".join(_padded(row, widths)).rstrip()]
-    rest = widths[2:]
-    left = room - 2 - sum(rest) - 2 * len(rest)
-    if left < _LEAST:
-        said, indent = "  ".join(row[1:]), "  "
-        return [row[0], *textwrap.wrap(said, room, initial_indent=indent, subsequent_indent=indent)]
-    settings = row[1]
-    if cell_len(settings) > left:
-        settings = set_cell_size(settings, left - 1) + "…"
-    line = "  ".join([set_cell_size(settings, left), *_padded(row[2:], rest)])
-    return [row[0], set_cell_size(f"  {line}", room).rstrip()]
+def _indented(text: str, width: int, indent: int) -> str:
+    space = " " * indent
+    return textwrap.fill(text, width, initial_indent=space, subsequent_indent=space)
 
 
 def _differences(config: Mapping[str, Any]) -> list[str]:
@@ -158,7 +151,7 @@ def _typed(config: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _wrapped(lines: Sequence[str]) -> list[str]:
-    room = width()
+    room = terminal_width()
     if room is None:
         return list(lines)
     return [
@@ -168,6 +161,8 @@ def _wrapped(lines: Sequence[str]) -> list[str]:
 
 def _epochs(rows: Sequence[Row], score: Score | None) -> list[str]:
     """The rows of metrics.csv, with as many columns as there is room for."""
+    from netlab.figures.text_table import text_table
+
     first = ["epoch", "train_loss", "val_loss", "lr", "seconds", "images_per_second"]
     if score is not None and not score.is_loss:
         first.insert(3, score.column)
@@ -176,17 +171,15 @@ def _epochs(rows: Sequence[Row], score: Score | None) -> list[str]:
         c: [c.replace("_", " "), *["" if (v := row.get(c)) is None else _cell(v) for row in rows]]
         for c in columns
     }
-    chosen, used, room = [], 0, width()
+    chosen, used, room = [], 0, terminal_width()
     for column in columns:
         wide = max(map(len, texts[column])) + 2
         if room is not None and used + wide > room:
             continue
         used += wide
-        chosen.append((column, wide))
-    return [
-        "".join(f"{texts[column][i]:>{wide}}" for column, wide in chosen)
-        for i in range(len(rows) + 1)
-    ]
+        chosen.append(texts[column])
+    heading, *cells = zip(*chosen, strict=True)
+    return text_table(cells, heading)
 
 
 def _cell(value: float) -> str:

@@ -1,5 +1,17 @@
 """Words for people that several commands share."""
 
+import shutil
+import sys
+
+_NARROWEST = 40  # columns
+
+
+def terminal_width() -> int | None:
+    """Columns of the terminal that stdout is; None for a pipe or a file, which have no width."""
+    if not sys.stdout.isatty():
+        return None
+    return max(shutil.get_terminal_size().columns, _NARROWEST)
+
 
 def duration(seconds: float) -> str:
     """A time for people: `45 s`, `12 min`, `2 h 05 min`.

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from netlab.contracts.report import Html
+from netlab.figures.grid import as_rgb
 from netlab.figures.html.markup import element
-from netlab.figures.labelled import as_rgb
 from netlab.figures.palette import Colour, Picture, line_colours, palette_bytes
 
 WRONG: Colour = line_colours(2)[1]

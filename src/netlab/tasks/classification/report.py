@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.report import Headline, Measure, Section
-from netlab.figures.labelled import labelled_grid
+from netlab.figures.grid import draw_captioned
+from netlab.figures.text_table import text_table
 from netlab.layers.disturb import TESTS
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import label_confusion, pixel_accuracy
@@ -80,13 +81,21 @@ class ClassificationReport:
             "images_per_second": round(count / max(self.seconds, 1e-9), 1),
         }
 
-    def table(self) -> list[str]:
+    def table(self, width: int | None = None) -> list[str]:
         """The scores as lines of text."""
         result = self.result()
         columns = ("network", "most frequent")
         rows = classification_rows(result)
-        lines = [count_line(result), *score_lines(columns, rows, cell=15)]
-        return [*lines, "", *_confusion_lines(self.counts, self.data.classes)]
+        lines = [count_line(result), *score_lines(columns, rows, width)]
+        confusion = [
+            [name, *map(str, row)]
+            for name, row in zip(self.data.classes, self.counts.tolist(), strict=True)
+        ]
+        return [
+            *lines,
+            "",
+            *text_table(confusion, columns=["true \\ read", *self.data.classes], width=width),
+        ]
 
     def measures(self) -> list[Measure]:
         """What runs are compared by, the score first; see `contracts.report.Report`."""
@@ -153,13 +162,4 @@ class ClassificationReport:
         captions = [
             f"{names[self.data.labels[i]]}, read as {names[read[i]]} {sure[i]:.2f}" for i in chosen
         ]
-        return labelled_grid(self.data.images[chosen], captions, title)
-
-
-def _confusion_lines(counts: Tensor, classes: tuple[str, ...]) -> list[str]:
-    width = max(6, *(len(name) + 1 for name in classes))
-    head = "true \\ read"
-    lines = [f"{head:<14}" + "".join(f"{name:>{width}}" for name in classes)]
-    for name, row in zip(classes, counts.tolist(), strict=True):
-        lines.append(f"{name:<14}" + "".join(f"{count:>{width}}" for count in row))
-    return lines
+        return draw_captioned(self.data.images[chosen], captions, title)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.score import Score
-from netlab.figures.labelled import labelled_grid
+from netlab.figures.grid import draw_captioned
 from netlab.layers.disturb import disturb
 from netlab.metrics.confusion import label_confusion, pixel_accuracy
 from netlab.registry import register
@@ -71,7 +71,7 @@ class Classification(LabelledTask):
             f"{data.classes[data.labels[i]]}: read as {data.classes[k]} ({share:.2f})"
             for i, k, share in zip(indices, read.tolist(), shares.tolist(), strict=True)
         ]
-        return labelled_grid(data.images[indices], captions, title)
+        return draw_captioned(data.images[indices], captions, title)
 
 
 class ClassificationScores:

@@ -114,9 +114,9 @@ class SegmentationReport:
             counts += confusion(guess.expand_as(masks), masks, len(self.classes)).sum(dim=0)
         return self._scores(counts)
 
-    def table(self) -> list[str]:
+    def table(self, width: int | None = None) -> list[str]:
         """The scores as lines of text, beside those of the trivial predictors."""
-        return segmentation_table(self.result())
+        return segmentation_table(self.result(), width)
 
     def measures(self) -> list[Measure]:
         """What runs are compared by, the score first; see `contracts.report.Report`."""

@@ -7,10 +7,10 @@ from netlab.figures.html.table import ScoreRow
 from netlab.tasks.score_table import count_line, score_lines, score_row
 
 
-def segmentation_table(result: Mapping[str, Any]) -> list[str]:
+def segmentation_table(result: Mapping[str, Any], width: int | None = None) -> list[str]:
     """The scores as lines of text, the network beside the trivial predictors."""
     columns = ["network", *result["baselines"]]
-    return [count_line(result), *score_lines(columns, segmentation_rows(result))]
+    return [count_line(result), *score_lines(columns, segmentation_rows(result), width)]
 
 
 def segmentation_rows(result: Mapping[str, Any]) -> list[ScoreRow]:

@@ -1,6 +1,6 @@
 """A class for every pixel of a picture."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -32,6 +32,15 @@ class Segmentation(BaseTask):
 
     class_weights: Tensor | None = None
     """(K,), mean 1, of the classes in the loss."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        classes: Sequence[str],
+        channels: int = 3,  # noqa: ARG002 - pictures with masks are RGB
+        mirrors: bool = True,
+    ) -> None:
+        super().__init__(config, classes, 3, mirrors)
 
     @classmethod
     def create(cls, config: TrainConfig, train: SegmentationSet) -> Self:

@@ -16,8 +16,9 @@ from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.report import Batch, Headline, Measure, Section, Shown
 from netlab.contracts.vae_term import Posterior, VaeNetwork
-from netlab.figures.labelled import as_rgb
+from netlab.figures.grid import as_rgb
 from netlab.figures.swaps import label_sheet
+from netlab.figures.text_table import text_table
 from netlab.metrics.bounds import (
     bits_per_dim,
     gaussian_log_density,
@@ -193,12 +194,12 @@ class VaeReport:
             "images_per_second": round(len(self.data) / max(self.seconds, 1e-9), 1),
         }
 
-    def table(self) -> list[str]:
+    def table(self, width: int | None = None) -> list[str]:
         """The scores as lines of text: the VAE beside trivial stand-ins and other weights."""
         result = self.result()
         columns = ["network", *result["baselines"]]
-        lines = score_lines(columns, score_rows(result), label=34)
-        return [count_line(result), *lines, *_swap_lines(result)]
+        lines = score_lines(columns, score_rows(result), width)
+        return [count_line(result), *lines, *_swap_lines(result, width)]
 
     def measures(self) -> list[Measure]:
         """What VAEs are compared by; the score comes first, without a judge the likelihood."""
@@ -359,21 +360,19 @@ def every_label_figure(
     return label_sheet(*every, captions, data.classes, title)
 
 
-def _swap_lines(result: Mapping[str, Any]) -> list[str]:
-    table, classes = result["swap_table"], result["classes"]
+def _swap_lines(result: Mapping[str, Any], width: int | None) -> list[str]:
+    table, classes, judge = result["swap_table"], result["classes"], result["judge"]
     if table is None:
         return ["no judge for this data set: name one with --judge to have swaps read"]
-    width = max(6, *(len(name) + 1 for name in classes))
-    judge = result["judge"]
-    lines = [
+    cells = [
+        [name, *("" if share is None else f"{share:.2f}" for share in row)]
+        for name, row in zip(classes, table, strict=True)
+    ]
+    return [
         "",
         f"read as asked, by {judge['weights']}: rows are the true label, columns the asked one",
-        f"{'':<12}" + "".join(f"{name:>{width}}" for name in classes),
+        *text_table(cells, ["", *classes], width=width),
     ]
-    for name, row in zip(classes, table, strict=True):
-        cells = ["" if share is None else f"{share:.2f}" for share in row]
-        lines.append(f"{name:<12}" + "".join(f"{cell:>{width}}" for cell in cells))
-    return lines
 
 
 def _one_of_each(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:

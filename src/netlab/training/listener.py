@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 
-class Reporter(Protocol):
+class Listener(Protocol):
     """Hears how a training goes."""
 
     def message(self, text: str) -> None:
@@ -20,35 +20,35 @@ class Reporter(Protocol):
         """A finished epoch: its row of metrics.csv, and whether it is the best so far."""
 
 
-class Together:
-    """Several reporters as one; each hears everything, in this order."""
+class Listeners:
+    """Several listeners as one; each hears everything, in this order."""
 
-    def __init__(self, *reporters: Reporter) -> None:
-        self.reporters = reporters
+    def __init__(self, *listeners: Listener) -> None:
+        self.listeners = listeners
 
     def message(self, text: str) -> None:
-        """See `Reporter`."""
-        for reporter in self.reporters:
-            reporter.message(text)
+        """See `Listener`."""
+        for listener in self.listeners:
+            listener.message(text)
 
     def plan(self, facts: Mapping[str, Any]) -> None:
-        """See `Reporter`."""
-        for reporter in self.reporters:
-            reporter.plan(facts)
+        """See `Listener`."""
+        for listener in self.listeners:
+            listener.plan(facts)
 
     def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
-        """See `Reporter`."""
-        for reporter in self.reporters:
-            reporter.batch(epoch, done, total, loss, rate)
+        """See `Listener`."""
+        for listener in self.listeners:
+            listener.batch(epoch, done, total, loss, rate)
 
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
-        """See `Reporter`."""
-        for reporter in self.reporters:
-            reporter.epoch(row, best)
+        """See `Listener`."""
+        for listener in self.listeners:
+            listener.epoch(row, best)
 
 
 class Silent:
-    """A reporter that says nothing."""
+    """A listener that says nothing."""
 
     def message(self, text: str) -> None:
         """Ignore."""
