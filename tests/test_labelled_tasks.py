@@ -37,7 +37,7 @@ from netlab.training.fit import train
 from netlab.training.listener import Silent
 from netlab.training.loop import train_epoch
 from netlab.training.prepare import check, prepare, settle
-from netlab.weights.file import read_tensors
+from netlab.weights.file import read_tensors, save_weights
 from netlab.weights.header import read_header
 from tests._copies import drawn
 from tests.conftest import tiny_config, tiny_labelled
@@ -242,6 +242,30 @@ def test_the_state_holds_the_helpers_and_the_weights_do_not(whole: dict[str, Run
     for weights in (run.best, run.last):
         assert not any("terms" in key for key in read_tensors(weights))
         assert read_tensors(weights).keys() == load_weights(weights).network.state_dict().keys()
+
+
+def test_a_state_that_numbers_its_helpers_as_they_were_typed_is_taken_up(tmp_path: Path) -> None:
+    """As files of before do: they say neither the order nor the names."""
+    helpers = {name: SMALL_HELPERS[name] for name in ("adversary", "swap-class")}
+    config = tiny_labelled("vae", loss="bce+kl+swap-class+adversary", parts={"loss": helpers})
+    for path in (tmp_path / "now", tmp_path / "before"):
+        with pytest.raises(Interrupted):
+            fit(path, config, stopped=stop_after(2))
+    state = RunDir(tmp_path / "before").state
+    about, tensors = read_header(state).about, read_tensors(state)
+    names = about.pop("helper_parameters")
+    assert names[0].startswith("terms.adversary.")
+    typed = sorted(names, key=lambda name: name.startswith("terms.adversary."))
+    first = len([*netlab.build_model(config, 10, 1).parameters()])
+    renumbered = {}
+    for key, tensor in tensors.items():
+        kind, index, *slot = key.split(".")
+        if kind == "optimizer" and int(index) >= first:
+            index = str(first + typed.index(names[int(index) - first]))
+        renumbered[".".join([kind, index, *slot])] = tensor
+    save_weights(state, renumbered, about)
+    runs = [fit(tmp_path / name, config, resume=True) for name in ("now", "before")]
+    assert_equal_runs(*runs)
 
 
 def test_weights_of_network_and_helpers_derive_from_the_seed_alone() -> None:

@@ -34,11 +34,12 @@ from netlab.figures.palette import class_colours
 from netlab.files import read_rows
 from netlab.metrics.confusion import confusion
 from netlab.runs.folder import RunDir
-from netlab.scoring import page as engine_report
+from netlab.scoring import page as scoring_page
 from netlab.scoring.evaluate import evaluate
 from netlab.scoring.page import run_page
 from netlab.tasks.sections import ranked
 from netlab.tasks.segmentation.report import SegmentationReport
+from netlab.training import page as training_page
 from netlab.training.fit import train
 from netlab.training.listener import Silent
 from netlab.weights.header import read_header
@@ -281,7 +282,7 @@ def test_a_page_that_fails_is_a_message(tmp_path: Path, monkeypatch: pytest.Monk
     def fail(*_: object) -> str:
         raise ValueError("no such chart")
 
-    monkeypatch.setattr(engine_report, "run_page", fail)
+    monkeypatch.setattr(training_page, "run_page", fail)
     best = train(tiny_config(epochs=1), tmp_path / "run", listener=heard)
     assert best["epoch"] == 1
     assert any("no report: ValueError('no such chart')" in text for text in heard.said)
@@ -294,7 +295,7 @@ def test_an_older_page_does_not_stay_when_a_longer_run_ends_without_one(
     run = RunDir(tmp_path / "copy")
     shutil.copytree(unet.path, run.path)
     with monkeypatch.context() as patched:
-        patched.setattr(engine_report, "run_page", lambda *_: 1 / 0)
+        patched.setattr(training_page, "run_page", lambda *_: 1 / 0)
         train(tiny_config(epochs=4), run, resume=True)
     assert not run.report.exists(), "the page of three epochs would be taken for that of four"
     train(tiny_config(epochs=4), run, resume=True)
@@ -333,7 +334,7 @@ def test_a_page_that_nobody_asked_for_does_not_fail_eval(
     run.metrics.write_text("epoch,val_miou\n1,0.5\n")  # by hand, or another version
     command("eval", run.path, "--limit", "9")
     assert "page: " in capsys.readouterr().err
-    monkeypatch.setattr(engine_report, "weights_page", lambda *_: 1 / 0)
+    monkeypatch.setattr(scoring_page, "weights_page", lambda *_: 1 / 0)
     table = tmp_path / "rows.csv"
     command("eval", run.path, "--limit", "9", "--csv", table, "--json")
     told = capsys.readouterr()

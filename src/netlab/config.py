@@ -12,11 +12,10 @@ from typing import Any
 import yaml
 
 from netlab import registry
+from netlab.choices import PRECISIONS, STRENGTHS
 from netlab.errors import ConfigError, UnknownComponent
 from netlab.expressions import parse_sum
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-AUGMENTS = ("none", "flip", "shift", "standard", "strong")
 LOGS = ("none", "events", "tensorboard")
 OWN_FOLDERS = {
     "images": ("pairs", "class-folder"),
@@ -181,7 +180,7 @@ class TrainConfig:
         False, "drop unpaired files and bad masks instead of stopping", group=_DATA
     )
     augment: str = option(
-        "standard", "augmentation of training pictures", group=_DATA, choices=AUGMENTS
+        "standard", "augmentation of training pictures", group=_DATA, choices=tuple(STRENGTHS)
     )
     disturb: float = option(
         0.0,
@@ -254,7 +253,7 @@ class TrainConfig:
         "auto",
         "arithmetic of the network; auto is the quickest, measured at the start",
         group=_MACHINE,
-        choices=PRECISIONS,
+        choices=("auto", *PRECISIONS),
     )
     threads: int = option(
         0,

@@ -1,18 +1,21 @@
-"""The files of a comparison: JSON, table, curves, pictures and the page."""
+"""The files of a comparison: JSON, table, curves, pictures under every method, and the page."""
 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
+from PIL import Image
 
 from netlab.compare.comparison import COSTS, Comparison, rows
-from netlab.compare.figures import panels, pictures, pictures_figure, ranks, scales
 from netlab.compare.methods import method_key
-from netlab.contracts.report import Headline, Html, Measure, Section
+from netlab.contracts.report import Headline, Html, Measure, Section, Shown
 from netlab.errors import UsageError
-from netlab.figures.curves import draw_panels
+from netlab.figures.comparison import method_panels, method_pictures
+from netlab.figures.curves import Panel, draw_panels
 from netlab.figures.html.chart import charts
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
@@ -23,7 +26,10 @@ from netlab.figures.html.table import ScoreRow, plain_table, score_table
 from netlab.figures.html.table import score as digits
 from netlab.figures.png import save_png
 from netlab.files import write_rows, write_text
-from netlab.tasks.sections import ranked
+from netlab.tasks.build import score_of
+from netlab.tasks.sections import best_first, ranked
+
+_SHOWN = 6  # pictures in the figure
 
 
 def write_comparison(comparison: Comparison, document: Mapping[str, Any], folder: Path) -> None:
@@ -46,10 +52,10 @@ def write_comparison(comparison: Comparison, document: Mapping[str, Any], folder
     write_text(folder / "comparison.json", text + "\n")
     write_rows(folder / "comparison.csv", rows(comparison))
     title = f"{len(comparison.methods)} methods"
-    if remark := scales(comparison):
+    if remark := _scales(comparison):
         title += f" · {remark}"
-    save_png(draw_panels(panels(comparison), title=title), folder / "curves.png")
-    if (figure := pictures_figure(comparison)) is not None:
+    save_png(draw_panels(_panels(comparison), title=title), folder / "curves.png")
+    if (figure := _pictures_figure(comparison)) is not None:
         save_png(figure, folder / "pictures.png")
     write_text(folder / "report.html", comparison_page(comparison, document))
 
@@ -60,8 +66,8 @@ def comparison_page(comparison: Comparison, document: Mapping[str, Any]) -> str:
     subtitle = f"{comparison.first.config.arch} on {' and '.join(datasets)}"
     if document["count"] is not None:
         subtitle += f" · {document['split']}, {document['count']:,} pictures"
-    curves = [charts(panels(comparison))]
-    if remark := scales(comparison):
+    curves = [charts(_panels(comparison))]
+    if remark := _scales(comparison):
         curves.append(paragraph(f"Losses are not to be compared: {remark}."))
     sections = [
         Section("scores", "Scores", _scores(comparison, document)),
@@ -162,14 +168,14 @@ def _settings(comparison: Comparison) -> Html:
 
 
 def _gallery(comparison: Comparison) -> Html | None:
-    by_rank = ranks(comparison)
+    by_rank = _ranks(comparison)
     if by_rank is None:
         return None
     groups = []
     layers: list[str] = []
     key: Html | None = None
     for name, indices in ranked(by_rank).items():
-        shown = pictures(comparison, indices)
+        shown = _pictures(comparison, indices)
         if shown is None:
             return None
         common = shown.common
@@ -188,3 +194,69 @@ def _gallery(comparison: Comparison) -> Html | None:
 def _yaml(values: Mapping[str, Any]) -> str:
     text: str = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     return text
+
+
+class _Pictures(NamedTuple):
+    """The same pictures under every method."""
+
+    common: Shown
+    by_method: list[Shown]
+
+    def caption(self, index: int) -> str:
+        """The name of a picture, and how well each method does on it."""
+        scores = " / ".join(shown.scores[index] for shown in self.by_method)
+        return f"{self.common.names[index]} · {scores}"
+
+
+def _panels(comparison: Comparison) -> list[Panel]:
+    """Training and validation loss and the score, a colour a method."""
+    names = [method.name for method in comparison.methods]
+    runs = [[entry.rows for entry in method.entries] for method in comparison.methods]
+    return method_panels(names, runs, score_of(comparison.first.config))
+
+
+def _scales(comparison: Comparison) -> str:
+    """A remark where methods are trained with losses of different kinds."""
+    losses = sorted({entry.config.loss for entry in comparison.entries})
+    return f"{' and '.join(losses)} have scales of their own" if len(losses) > 1 else ""
+
+
+def _ranks(comparison: Comparison) -> NDArray[np.float64] | None:
+    """How well each picture goes (N,), mean over the methods; None for different pictures."""
+    if not comparison.same_pictures:
+        return None
+    reports = [method.entries[0].report for method in comparison.methods]
+    means: NDArray[np.float64] = np.mean([report.by_rank() for report in reports], axis=0)
+    return means
+
+
+def _pictures(comparison: Comparison, indices: NDArray[np.int64]) -> _Pictures | None:
+    """Some pictures under every method; None where a method makes no pictures."""
+    by_method = []
+    for method in comparison.methods:
+        shown = method.entries[0].report.shown(indices)
+        if shown is None:
+            return None
+        by_method.append(shown)
+    return _Pictures(by_method[0], by_method)
+
+
+def _pictures_figure(comparison: Comparison) -> Image.Image | None:
+    """A few pictures, from the best to the worst; None where there are none to put side by side."""
+    by_rank = _ranks(comparison)
+    if by_rank is None:
+        return None
+    order = best_first(by_rank)
+    spread = np.linspace(0, len(order) - 1, min(_SHOWN, len(order)))
+    chosen = _pictures(comparison, order[np.unique(spread.astype(np.int64))])
+    if chosen is None:
+        return None
+    common, split = chosen.common, comparison.first.values["split"]
+    return method_pictures(
+        [method.name for method in comparison.methods],
+        common.common,
+        [shown.own for shown in chosen.by_method],
+        [chosen.caption(index) for index in range(len(common.names))],
+        f"{split} pictures, evenly spread from the best to the worst; numbers by method",
+        common.legend,
+    )

@@ -6,7 +6,7 @@ is a function of the step, so that nothing else has to be stored to go on bit by
 
 import copy
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from netlab.config import TrainConfig, changes
 from netlab.device import Machine
 from netlab.errors import UsageError, WeightsError
+from netlab.expressions import parse_sum
 from netlab.files import write_text
 from netlab.runs.folder import RunDir
 from netlab.tasks.build import score_of
@@ -146,6 +147,7 @@ class State:
             "config": config.to_dict(),
             "progress": progress,
             "scaler": self.scaler.state_dict(),
+            "helper_parameters": [name for name, _ in self.helpers.named_parameters()],
         }
         save_weights(run.state, self.tensors(), about, keep=run.older_state)
         brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
@@ -182,7 +184,8 @@ class State:
             self.helpers.load_state_dict(_under("helpers.", tensors))
             if self.average is not None:
                 self.average.load_state_dict(_under("average.", tensors))
-            self._restore_optimizer(_under("optimizer.", tensors))
+            names = about.get("helper_parameters") or _typed_order(self.helpers, old["loss"])
+            self._restore_optimizer(_under("optimizer.", tensors), names)
             self.scaler.load_state_dict(about["scaler"])
             self.progress = Progress(**about["progress"])
             lengths = [(old[n], new[n]) for n in ("epochs", "early_stop")]
@@ -211,15 +214,26 @@ class State:
             tensors |= {f"optimizer.{index}.{k}": v for k, v in slots.items()}
         return tensors
 
-    def _restore_optimizer(self, tensors: dict[str, Tensor]) -> None:
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+    def _restore_optimizer(self, tensors: dict[str, Tensor], helper_names: Sequence[str]) -> None:
+        """Take up the optimiser's tensors of each parameter.
+
+        Args:
+            tensors: by `INDEX.SLOT`.
+            helper_names: the helpers' parameters in the order of the file's indices, which come
+                behind those of the network.
+        """
+        helpers = dict(self.helpers.named_parameters())
+        stored = [*self.network.parameters(), *(helpers[name] for name in helper_names)]
+        ours = [p for group in self.optimizer.param_groups for p in group["params"]]
+        indices = {id(parameter): index for index, parameter in enumerate(ours)}
         slots: dict[int, dict[str, Tensor]] = {}
         for name, tensor in tensors.items():
             index, _, slot = name.partition(".")
-            if tensor.shape == parameters[int(index)].shape and tensor.dim():
+            parameter = stored[int(index)]
+            if tensor.shape == parameter.shape and tensor.dim():
                 # Same memory layout as the weights: fused kernels want it, and so do equal bits.
-                tensor = torch.empty_like(parameters[int(index)]).copy_(tensor)
-            slots.setdefault(int(index), {})[slot] = tensor
+                tensor = torch.empty_like(parameter).copy_(tensor)
+            slots.setdefault(indices[id(parameter)], {})[slot] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": slots})
 
 
@@ -238,6 +252,17 @@ def new_state(
     ]
     built = optimizer(groups, lr=config.lr, weight_decay=config.weight_decay)
     return State(network, helpers, built, machine.scaler(), config.ema)
+
+
+def _typed_order(helpers: nn.Module, loss: str) -> list[str]:
+    """The helpers' parameters in the order of files that do not tell it: by term, as typed."""
+    typed = [term.name for term in parse_sum(loss)]
+
+    def rank(name: str) -> int:
+        term = name.split(".")[1] if name.startswith("terms.") else ""
+        return typed.index(term) if term in typed else 0
+
+    return sorted((name for name, _ in helpers.named_parameters()), key=rank)
 
 
 def _newest_whole(run: RunDir) -> tuple[Path, dict[str, Any], dict[str, Tensor], str]:
