@@ -372,7 +372,7 @@ def trained_two_steps(loss: str) -> tuple[dict[str, Tensor], list[str]]:
     train_epoch(replace(trainer, stopped=lambda: next(asked, True)), state)
     assert state.progress.step == 2
     evaluation = trainer.task.evaluation()
-    batch = trainer.task.eval_batch(trainer.val, np.arange(8), trainer.place)
+    batch = trainer.task.eval_batch(trainer.val, np.arange(8), trainer.to_device)
     with torch.inference_mode():
         evaluation.update(state.best_network.eval(), batch)
     numbers = {name: torch.tensor(value) for name, value in evaluation.row().items()}
