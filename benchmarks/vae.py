@@ -43,8 +43,8 @@ from netlab.data.mnist import Mnist
 from netlab.data.readers.folders import data_dir
 from netlab.device import Machine, resolve
 from netlab.settings import Layer, merge, preset_names, recipe
-from netlab.tasks.labelled import load_labelled
 from netlab.tasks.pixels import to_unit
+from netlab.tasks.vae.task import ConditionalVae
 from netlab.training.loop import train_epoch
 from netlab.training.prepare import build_model, prepare, settle
 
@@ -97,7 +97,7 @@ def pythae_epochs(config: TrainConfig) -> Iterator[Report]:
     """The same of pythae's loop."""
     logging.disable(logging.INFO)
     config, machine = settle(config)
-    found = load_labelled(config, "train", print)
+    found = ConditionalVae.load(config, "train", print)
     pictures = to_unit(torch.from_numpy(found.images)).contiguous()
     network = build_model(config, len(found.classes), pictures.shape[1])
     model = _wrapped(network, config, len(found.classes), tuple(pictures.shape[1:]))

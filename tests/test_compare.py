@@ -32,6 +32,7 @@ from netlab.compare.methods import (
 from netlab.config import TrainConfig
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Measure
+from netlab.contracts.score import Score
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import ConfigError, UsageError
 from netlab.figures.comparison import method_panels, method_pictures
@@ -323,7 +324,7 @@ def test_less_is_better_where_that_is_so() -> None:
 
 def test_other_tasks_stand_in_no_table() -> None:
     entries = [_entry(tiny_config(), 0.7), _entry(tiny_labelled("vae"), 0.7)]
-    with pytest.raises(UsageError, match="unet and vae"):
+    with pytest.raises(UsageError, match="segmentation and vae"):
         side_by_side(entries)
 
 
@@ -472,7 +473,7 @@ def test_curves_keep_the_colour_of_a_method_over_its_seeds() -> None:
     rows: list[dict[str, float | None]] = [
         {"epoch": e, "train_loss": 1 / e, "val_loss": 2 / e, "val_miou": 0.5} for e in range(1, 6)
     ]
-    panels = method_panels(["a", "b"], [[rows, rows], [rows]], ("val_miou", "mIoU"))
+    panels = method_panels(["a", "b"], [[rows, rows], [rows]], Score("val_miou", "mIoU"))
     assert [panel.title for panel in panels] == [
         "Training loss",
         "Validation loss",
@@ -483,12 +484,12 @@ def test_curves_keep_the_colour_of_a_method_over_its_seeds() -> None:
         assert [line.label for line in panel.lines] == ["a", "", "b"]
         assert panel.lines[0].colour == panel.lines[1].colour != panel.lines[2].colour
     assert draw_panels(panels).width > 1000
-    assert len(method_panels(["a"], [[rows]], ("val_nothing", "x"))) == 2
+    assert len(method_panels(["a"], [[rows]], Score("val_nothing", "x"))) == 2
 
 
 def test_a_colour_that_comes_again_is_dashed() -> None:
     rows: list[dict[str, float | None]] = [{"epoch": e, "train_loss": 1 / e} for e in (1, 2)]
-    lines = method_panels([str(i) for i in range(9)], [[rows]] * 9, ("val_miou", ""))[0].lines
+    lines = method_panels([str(i) for i in range(9)], [[rows]] * 9, Score("val_miou", ""))[0].lines
     assert len({(line.colour, line.dashed) for line in lines}) == 9
     assert [line.dashed for line in lines] == [False] * 7 + [True] * 2
 
@@ -927,5 +928,5 @@ def test_runs_of_other_tasks_are_refused_before_they_are_scored(
     capsys.readouterr()
     code, out, err = _compare("unet", "classifier", capsys=capsys)
     assert (code, out) == (2, "")
-    assert "unet (unet), classifier (classifier)" in err
+    assert "unet (segmentation), classifier (classification)" in err
     assert "scoring" not in err

@@ -112,7 +112,7 @@ def test_all_faults_are_named_at_once_with_their_source() -> None:
         ({"block": "residul"}, "Did you mean 'residual'"),
         ({"disturb": 1.5}, "disturb must be at most 1"),
         ({"latent": 0}, "latent must be at least 1"),
-        ({"parts": {"dataset": {"x": 1}}}, "unknown kind of component 'dataset'"),
+        ({"parts": {"metric": {"x": 1}}}, "unknown kind of component 'metric'"),
     ],
 )
 def test_bad_values_say_what_is_wrong(changes: dict[str, object], words: str) -> None:

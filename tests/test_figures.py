@@ -3,6 +3,7 @@
 import math
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from netlab.contracts.score import Score
 from netlab.errors import WorkFailed
 from netlab.figures import canvas as _canvas
 from netlab.figures.axis import numbers, x_axis, y_axis
@@ -28,6 +30,8 @@ DEUTERANOPIA = np.array(
 )
 BLUE, VERMILION = line_colours(2)
 MASKS = np.array([[0, 1, 2], [2, 1, 255]], dtype=np.uint8)
+
+MIOU = Score("val_miou", "mIoU")
 
 
 def has(image: Image.Image, colour: tuple[int, int, int], at_least: int = 4) -> bool:
@@ -123,11 +127,11 @@ def test_training_curves_draw_both_losses(epochs: int) -> None:
 
 def test_training_curves_have_a_panel_for_each_thing_there_is() -> None:
     losses = training_curves([{"epoch": 1, "train_loss": 1.0}], "").width
-    scores = training_curves(rows_of(3), "").width
-    assert losses < scores < training_curves(rows_of(3, lr=0.1), "").width
+    scores = training_curves(rows_of(3), "", MIOU).width
+    assert losses < scores < training_curves(rows_of(3, lr=0.1), "", MIOU).width
 
 
-def labels_of(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, object]], **more: str) -> str:
+def labels_of(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, object]], **more: Any) -> str:
     written: list[str] = []
     write = _canvas.write
     monkeypatch.setattr(_canvas, "write", lambda *a, **k: (written.append(a[2]), write(*a, **k)))
@@ -138,12 +142,15 @@ def labels_of(monkeypatch: pytest.MonkeyPatch, rows: list[dict[str, object]], **
 def test_best_epoch_is_the_first_highest_score(monkeypatch: pytest.MonkeyPatch) -> None:
     scores = [0.5, math.nan, 0.8125, 0.8125, 0.7]
     rows = [{"epoch": str(e), "val_miou": str(v)} for e, v in enumerate(scores, start=1)]
-    assert "best: 0.812 at epoch 3" in labels_of(monkeypatch, rows)
+    assert "best: 0.812 at epoch 3" in labels_of(monkeypatch, rows, score=MIOU)
 
 
-def test_accuracy_stands_in_for_miou(monkeypatch: pytest.MonkeyPatch) -> None:
-    written = labels_of(monkeypatch, [{"epoch": 1, "val_loss": 2, "val_accuracy": 0.25}])
-    assert "Validation accuracy" in written
+def test_a_score_has_its_label_and_its_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    psnr = Score("val_psnr", "PSNR", "dB")
+    rows: list[dict[str, object]] = [{"epoch": 1, "val_loss": 2, "val_psnr": 0.25}]
+    written = labels_of(monkeypatch, rows, score=psnr)
+    assert "Validation PSNR" in written
+    assert "PSNR (dB)" in written
     assert "best: 0.250 at epoch 1" in written
 
 
@@ -171,9 +178,13 @@ def test_many_panels_go_on_in_the_next_row() -> None:
     assert has(four.crop((0, three.height, one.width, four.height)), BLUE)
 
 
-def test_monitor_names_the_score(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_task_names_the_score_and_its_direction(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"epoch": e, "val_elbo": v, "val_miou": 1} for e, v in enumerate([-90, -80], start=1)]
-    assert "best: -80.000 at epoch 2" in labels_of(monkeypatch, rows, monitor="val_elbo")
+    assert "best: -80.000 at epoch 2" in labels_of(
+        monkeypatch, rows, score=Score("val_elbo", "ELBO")
+    )
+    low = Score("val_elbo", "error", higher_is_better=False)
+    assert "best: -90.000 at epoch 1" in labels_of(monkeypatch, rows, score=low)
 
 
 def test_missing_values_leave_gaps() -> None:

@@ -30,7 +30,7 @@ ORDER = [
     {"components", "settings"},
     {"config", "timing"},
     {"registry", "files", "seeds", "device"},
-    {"expressions"},
+    {"expressions", "choices"},
     {"errors", "__init__"},
 ]
 """Rooms from the command line down; each imports only from itself and from those below it."""

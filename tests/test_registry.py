@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from netlab import registry
-from netlab.components import network_words, parts_of
+from netlab.components import component, network_words, parts_of
 from netlab.errors import ConfigError, UnknownComponent
 from netlab.layers.blocks.conv import ConvBlock
 from netlab.settings import Layer, defaults_of, merge, preset, recipe
@@ -55,7 +55,7 @@ def test_an_architecture_says_what_it_is_put_together_from(arch: str) -> None:
     about = {"classes": ["a", "b"], "input": {"channels": 3, "size": config.image_size}}
     factory = registry.get("task", registry.get("architecture", arch).task)
     with torch.device("meta"):
-        network = factory.build(config, about)
+        network = factory.of_weights(config, about).build_network()
     parts = [name for name, _ in network.named_children() if name in registry.FOLDERS]
     assert parts_of(arch) == registry.get("architecture", arch).parts == tuple(parts)
     said = " + ".join(getattr(config, kind) for kind in parts)
@@ -238,6 +238,18 @@ def test_schedule_stays_in_its_range_and_ends_low(name: str) -> None:
     if name != "constant":
         assert max(shares) == pytest.approx(1)
         assert shares[-1] < 0.1
+
+
+@pytest.mark.parametrize("name", registry.names("optimizer"))
+def test_optimizer_takes_its_own_arguments_and_no_others(name: str) -> None:
+    weights = [torch.nn.Parameter(torch.ones(2))]
+    config = tiny_config(optimizer=name, parts={"optimizer": {"beta1": 0.5}})
+    built = component(config, "optimizer")(weights, lr=0.1, weight_decay=0)
+    assert built.param_groups[0]["betas"] == (0.5, 0.999)
+    for wrong in ("betas", "lr_decay"):  # one of torch's class behind it, and one of none
+        config = tiny_config(optimizer=name, parts={"optimizer": {wrong: 1}})
+        with pytest.raises(ConfigError, match=f"'{name}' does not take {wrong}"):
+            component(config, "optimizer")(weights, lr=0.1, weight_decay=0)
 
 
 def losses_for(task: str) -> list[str]:

@@ -22,6 +22,7 @@ from netlab.compare.comparison import document, score_run, side_by_side
 from netlab.compare.files import comparison_page
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Headline, Html, Section
+from netlab.contracts.score import Score
 from netlab.figures.curves import Line, Panel, other_panels, training_panels
 from netlab.figures.html.chart import line_chart
 from netlab.figures.html.gallery import Example, Group, PictureRow, gallery, picture_table
@@ -32,11 +33,12 @@ from netlab.figures.html.table import ScoreRow, heat_table, plain_table, score_t
 from netlab.figures.palette import class_colours
 from netlab.metrics.confusion import confusion
 from netlab.runs.folder import RunDir
-from netlab.scoring import page as engine_report
+from netlab.scoring import page as scoring_page
 from netlab.scoring.evaluate import evaluate
 from netlab.scoring.page import run_page
 from netlab.tasks.sections import ranked
 from netlab.tasks.segmentation.report import SegmentationReport
+from netlab.training import page as training_page
 from netlab.training.fit import train
 from netlab.training.listener import Silent
 from netlab.weights.header import read_header
@@ -97,6 +99,9 @@ class Sound(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         self.open[-1].own.append(data)
+
+
+MIOU = Score("val_miou", "mIoU")
 
 
 def parse(text: str) -> Node:
@@ -276,7 +281,7 @@ def test_a_page_that_fails_is_a_message(tmp_path: Path, monkeypatch: pytest.Monk
     def fail(*_: object) -> str:
         raise ValueError("no such chart")
 
-    monkeypatch.setattr(engine_report, "run_page", fail)
+    monkeypatch.setattr(training_page, "run_page", fail)
     best = train(tiny_config(epochs=1), tmp_path / "run", listener=heard)
     assert best["epoch"] == 1
     assert any("no report: ValueError('no such chart')" in text for text in heard.said)
@@ -289,7 +294,7 @@ def test_an_older_page_does_not_stay_when_a_longer_run_ends_without_one(
     run = RunDir(tmp_path / "copy")
     shutil.copytree(unet.path, run.path)
     with monkeypatch.context() as patched:
-        patched.setattr(engine_report, "run_page", lambda *_: 1 / 0)
+        patched.setattr(training_page, "run_page", lambda *_: 1 / 0)
         train(tiny_config(epochs=4), run, resume=True)
     assert not run.page.exists(), "the page of three epochs would be taken for that of four"
     train(tiny_config(epochs=4), run, resume=True)
@@ -328,7 +333,7 @@ def test_a_page_that_nobody_asked_for_does_not_fail_eval(
     run.metrics.write_text("epoch,val_miou\n1,0.5\n")  # by hand, or another version
     command("eval", run.path, "--limit", "9")
     assert "page: " in capsys.readouterr().err
-    monkeypatch.setattr(engine_report, "weights_page", lambda *_: 1 / 0)
+    monkeypatch.setattr(scoring_page, "weights_page", lambda *_: 1 / 0)
     table = tmp_path / "rows.csv"
     command("eval", run.path, "--limit", "9", "--csv", table, "--json")
     told = capsys.readouterr()
@@ -532,14 +537,14 @@ def test_chart_of_numbers_that_cannot_be_drawn(values: list[float]) -> None:
 
 def test_panels_of_a_run_show_each_column_once() -> None:
     row = {"epoch": 1, "train_loss": 2, "train_ce": 1, "val_loss": 3, "val_ce": 1, "val_miou": 0.5}
-    first = training_panels([row])
+    first = training_panels([row], MIOU)
     assert [panel.title for panel in first] == ["Loss", "Validation mIoU"]
-    assert [panel.title for panel in other_panels([row])] == ["ce"]
-    assert [line.label for line in other_panels([row])[0].lines] == ["training", "validation"]
+    assert [panel.title for panel in other_panels([row], MIOU)] == ["ce"]
+    assert [line.label for line in other_panels([row], MIOU)[0].lines] == ["training", "validation"]
     later = {"epoch": 2, "val_loss": 9}  # a run may take an epoch for its best by another measure
-    marked = training_panels([row, later], "none", best_epoch=2)
+    marked = training_panels([row, later], Score("none", ""), best_epoch=2)
     assert marked[0].lines[-1].label == "best: 9.000 at epoch 2"
-    judged = training_panels([row], "val_loss_that_is_not_there")
+    judged = training_panels([row], Score("val_loss_that_is_not_there", ""))
     assert [line.label for line in judged[0].lines][-1].startswith("best: 3.000")
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from netlab.cli.main import main
 from netlab.config import TrainConfig
+from netlab.contracts.score import Score
 from netlab.errors import Interrupted, UsageError, WorkFailed
 from netlab.files import is_locked, locked, write_text
 from netlab.runs.find import find_weights
@@ -21,6 +22,8 @@ from netlab.runs.summary import RunSummary, epoch_rows, find_folder, list_runs, 
 from netlab.training.fit import train
 from netlab.training.loop import Trainer
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
+
+MIOU = Score("val_miou", "mIoU")
 
 
 def called(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -74,7 +77,7 @@ def test_each_state_is_told_from_the_folder_alone(trained: Path) -> None:
     assert [s.name for s in found] == ["a-done", "b-early", "c-stopped", "d-failed"]
     assert [s.state for s in found] == ["done", "done", "interrupted", "failed"]
     done, early, stopped, failed = found
-    assert (done.epoch, done.epochs, done.best_name, done.best_epoch) == (1, 1, "val_miou", 1)
+    assert (done.epoch, done.epochs, done.score, done.best_epoch) == (1, 1, MIOU, 1)
     assert done.best == pytest.approx(epoch_rows(RunDir(done.path))[0]["val_miou"], abs=1e-6)
     assert done.seconds > 0
     assert 1 < early.epoch < 30
@@ -181,7 +184,7 @@ def test_what_is_whole_of_a_damaged_folder_is_still_told(tmp_path: Path) -> None
     run = made(tmp_path / "run")
     run.progress.write_text("{")
     summary = summarise(run)
-    assert (summary.epoch, summary.best_name, summary.best) == (2, "val_miou", 0.6)
+    assert (summary.epoch, summary.score, summary.best) == (2, MIOU, 0.6)
     run.config.write_text("arch: unet\nepochs: 9\nspeed: 3\n")
     assert summarise(run).config == {"arch": "unet", "epochs": 9}
     assert summarise(run).state == "interrupted"

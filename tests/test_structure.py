@@ -33,7 +33,7 @@ def build(arch: str, **parts: object) -> tuple[nn.Module, TrainConfig]:
     about = {"classes": names, "input": {"channels": CHANNELS[arch], "size": config.image_size}}
     task = registry.get("task", registry.get("architecture", arch).task)
     with torch.device("meta"):
-        network: nn.Module = task.build(config, about)
+        network: nn.Module = task.of_weights(config, about).build_network()
     return network.eval(), config
 
 

@@ -198,13 +198,17 @@ def network_words(config: Mapping[str, Any]) -> str:
     return f"{config.get('arch')}: {' + '.join(parts)}" if parts else str(config.get("arch"))
 
 
-def _named(part: Any) -> set[str]:
-    """Arguments that a component names; one that it would take by `**` alone is a misspelt one."""
-    owners = inspect.getmro(part) if inspect.isclass(part) else ()
+def _named(component: Any) -> set[str]:
+    """Arguments that a component names; one that it would take by `**` alone is a misspelt one.
+
+    Of a class also those of its bases, as far as `**` hands arguments on to them.
+    """
+    named: set[str] = set()
+    owners = inspect.getmro(component) if inspect.isclass(component) else ()
     makers = [vars(owner)["__init__"] for owner in owners if "__init__" in vars(owner)]
-    return {
-        name
-        for maker in makers or [part]
-        for name, parameter in inspect.signature(maker).parameters.items()
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-    }
+    for maker in makers or [component]:
+        parameters = inspect.signature(maker).parameters.values()
+        named |= {p.name for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)}
+        if not any(p.kind is p.VAR_KEYWORD for p in parameters):
+            break
+    return named

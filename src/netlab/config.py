@@ -12,11 +12,10 @@ from typing import Any
 import yaml
 
 from netlab import registry
+from netlab.choices import PRECISIONS, STRENGTHS
 from netlab.errors import ConfigError, UnknownComponent
 from netlab.expressions import parse_sum
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-AUGMENTS = ("none", "flip", "shift", "standard", "strong")
 LOGS = ("none", "events", "tensorboard")
 OWN_FOLDERS = {
     "images": ("pairs", "class-folder"),
@@ -28,6 +27,7 @@ OWN_FOLDERS = {
 LOSS_KINDS = ("loss", "vae-term")
 """Kinds of components that `loss` is a sum of; which of them, an architecture's task says."""
 PART_KINDS = (
+    "task",
     "architecture",
     "encoder",
     "bottleneck",
@@ -37,6 +37,7 @@ PART_KINDS = (
     "norm",
     "activation",
     "loss",
+    "dataset",
     "optimizer",
     "schedule",
 )
@@ -58,8 +59,13 @@ def option(
     above: float | None = None,
     maximum: float | None = None,
     flag: bool = True,
+    optional: bool = False,
 ) -> Any:
-    """Declare a setting once: its flag, YAML key, help and limits follow from this line."""
+    """Declare a setting once: its flag, YAML key, help and limits follow from this line.
+
+    One that is `optional` is read by some tasks alone, which name it in `uses`, or by the
+    architectures that have such a part.
+    """
     facts = {
         "help": help,
         "group": group,
@@ -71,6 +77,7 @@ def option(
         "above": above,
         "maximum": maximum,
         "flag": flag,
+        "optional": optional,
     }
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=facts)
@@ -105,7 +112,11 @@ class TrainConfig:
         "conv", "what stands between encoder and decoder", group=_NETWORK, kind="bottleneck"
     )
     decoder: str = option(
-        "transpose", "how the decoder doubles the size", group=_NETWORK, kind="decoder"
+        "transpose",
+        "how the decoder doubles the size",
+        group=_NETWORK,
+        kind="decoder",
+        optional=True,
     )
     block: str = option("conv", "convolutions of one level", group=_NETWORK, kind="block")
     norm: str = option("batch", "normalisation layer", group=_NETWORK, kind="norm")
@@ -120,16 +131,18 @@ class TrainConfig:
         group=_NETWORK,
         minimum=1,
         maximum=8,
+        optional=True,
     )
 
     latent: int = option(
-        16, "numbers of the latent z (vae)", group=_NETWORK, minimum=1, maximum=65536
+        16, "numbers of the latent z (vae)", group=_NETWORK, minimum=1, maximum=65536, optional=True
     )
     conditioning: str = option(
         "film",
         "how the label enters encoder and decoder (vae)",
         group=_NETWORK,
         kind="conditioning",
+        optional=True,
     )
 
     dataset: str = option("synthetic", "data set", group=_DATA, kind="dataset")
@@ -167,7 +180,7 @@ class TrainConfig:
         False, "drop unpaired files and bad masks instead of stopping", group=_DATA
     )
     augment: str = option(
-        "standard", "augmentation of training pictures", group=_DATA, choices=AUGMENTS
+        "standard", "augmentation of training pictures", group=_DATA, choices=tuple(STRENGTHS)
     )
     disturb: float = option(
         0.0,
@@ -175,13 +188,17 @@ class TrainConfig:
         group=_DATA,
         minimum=0,
         maximum=1,
+        optional=True,
     )
 
     loss: str = option(
         "ce", "loss, or a weighted sum such as ce+0.5*dice", group=_OPTIM, sum_of=LOSS_KINDS
     )
     class_weights: str = option(
-        "none", "none, balanced, or numbers in the order of the classes, 1,1,2", group=_OPTIM
+        "none",
+        "none, balanced, or numbers in the order of the classes, 1,1,2",
+        group=_OPTIM,
+        optional=True,
     )
     epochs: int = option(20, "passes over the training part", group=_OPTIM, minimum=1)
     batch_size: int = option(16, "pictures per step", group=_OPTIM, minimum=1)
@@ -191,6 +208,7 @@ class TrainConfig:
         "learning rate of networks inside the loss's terms, such as an adversary, in --lr (vae)",
         group=_OPTIM,
         above=0,
+        optional=True,
     )
     optimizer: str = option("adamw", "optimiser", group=_OPTIM, kind="optimizer")
     schedule: str = option("onecycle", "how the learning rate moves", group=_OPTIM, kind="schedule")
@@ -235,7 +253,7 @@ class TrainConfig:
         "auto",
         "arithmetic of the network; auto is the quickest, measured at the start",
         group=_MACHINE,
-        choices=PRECISIONS,
+        choices=("auto", *PRECISIONS),
     )
     threads: int = option(
         0,
@@ -286,6 +304,11 @@ class TrainConfig:
     def portable(self) -> dict[str, Any]:
         """`to_dict` without the places of one machine, for weights files."""
         return {k: v for k, v in self.to_dict().items() if k not in MACHINE_PATHS}
+
+
+def optional_settings() -> list[str]:
+    """Names of the settings that only some tasks read."""
+    return [f.name for f in dataclasses.fields(TrainConfig) if f.metadata["optional"]]
 
 
 def split_names(text: str) -> list[str]:

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from netlab.choices import PRECISIONS
 from netlab.errors import UsageError, counted
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _STATUS = Path("/proc/self/status")  # Linux alone has it, and a peak that can be set back
 
 
@@ -27,7 +27,7 @@ class Machine:
 
     def autocast(self) -> torch.autocast:
         """Context in which a network's layers run in `precision`."""
-        dtype = _DTYPES[self.precision]
+        dtype = getattr(torch, PRECISIONS[self.precision])
         return torch.autocast(self.device.type, dtype=dtype, enabled=self.precision != "fp32")
 
     def place(self, network: nn.Module) -> nn.Module:

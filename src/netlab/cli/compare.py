@@ -24,10 +24,11 @@ from netlab.cli.signals import StopSignal
 from netlab.cli.training import NewRun, train_run
 from netlab.cli.view.comparison import comparison_lines
 from netlab.cli.view.messages import note
-from netlab.compare.methods import arch_of, method_configs, named_runs
+from netlab.compare.methods import method_configs, named_runs, task_of_run
 from netlab.config import MACHINE_FIELDS, TrainConfig, flag_of
 from netlab.errors import ExitCode, UsageError
 from netlab.files import free_path
+from netlab.registry import stated
 from netlab.runs.find import find_weights
 from netlab.runs.folder import RunDir, stamped
 from netlab.settings import Layer, merge
@@ -103,11 +104,11 @@ def compare(
         moved = {name: typed.pop(name) for name in _FOLDERS if name in typed}
         shared = merge({}, [Layer("flags", typed)])
         methods = dict.fromkeys(named_runs(runs, runs_dir, note), "")
-        _check_judge(judge, next(filter(None, map(arch_of, methods)), "vae"), runs_dir)
+        _check_judge(judge, next(filter(None, map(task_of_run, methods)), "vae"), runs_dir)
     else:
         configs = method_configs(arch, preset_, config, set_ or [], typed, grid_ or [], seeds)
         shared = configs[0]
-        _check_judge(judge, shared.arch, runs_dir)
+        _check_judge(judge, str(stated("architecture", shared.arch, "task")), runs_dir)
 
         from netlab.compare.training import check_methods, train_methods
 
@@ -162,12 +163,17 @@ def _check_out(out: Path) -> None:
         raise UsageError(f"{out}: cannot be made ({error.strerror}); choose another") from error
 
 
-def _check_judge(judge: str | None, arch: str, runs_dir: Path) -> None:
+def _check_judge(judge: str | None, task: str, runs_dir: Path) -> None:
+    """Refuse a judge where the networks make no pictures to judge, and one that is no classifier.
+
+    Raises:
+        UsageError: see above.
+    """
     if judge is None:
         return
-    if arch != "vae":
-        raise UsageError(f"--judge is for a vae, not for {arch}")
+    if not stated("task", task, "judged"):
+        raise UsageError(f"--judge is for a vae, not for {task}")
     path = find_weights(judge, runs_dir)
-    task = read_header(path).about.get("task")
-    if task != "classification":
-        raise UsageError(f"--judge {judge}: a judge is a classifier, but {path} is for {task}")
+    own = read_header(path).about.get("task")
+    if own != "classification":
+        raise UsageError(f"--judge {judge}: a judge is a classifier, but {path} is for {own}")

@@ -120,6 +120,8 @@ def _folder(context: typer.Context, given: Path | None) -> Path:
 def _plain(summary: RunSummary) -> dict[str, Any]:
     """For JSON, which has neither paths nor dates nor infinite numbers."""
     values = {f.name: getattr(summary, f.name) for f in dataclasses.fields(summary)}
+    del values["score"]
+    values["best_name"] = "" if summary.score is None else summary.score.column
     started = summary.started.isoformat(timespec="seconds")
     plain: dict[str, Any] = finite(values | {"path": str(summary.path), "started": started})
     return plain

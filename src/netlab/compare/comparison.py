@@ -20,6 +20,7 @@ from netlab.runs.pictures import with_paths
 from netlab.runs.summary import epoch_rows, summarise
 from netlab.scoring.evaluate import check_pictures, evaluate
 from netlab.settings import Layer, merge
+from netlab.tasks.build import task_of
 from netlab.tasks.load import load
 
 _TIMES = ("training_images_per_second", "seconds")
@@ -248,7 +249,7 @@ def side_by_side(entries: Sequence[Entry], known: Mapping[RunDir, str] | None = 
     Raises:
         UsageError: runs of different tasks.
     """
-    tasks = sorted({entry.config.arch for entry in entries})
+    tasks = sorted({task_of(entry.config) for entry in entries})
     if len(tasks) > 1:
         raise UsageError(f"runs of {' and '.join(tasks)} have no scores in common")
     groups: dict[tuple[str, ...], list[Entry]] = {}

@@ -26,6 +26,7 @@ from netlab.figures.html.table import ScoreRow, plain_table, score_table
 from netlab.figures.html.table import score as digits
 from netlab.figures.png import save_png
 from netlab.files import write_rows, write_text
+from netlab.tasks.build import score_of
 from netlab.tasks.sections import best_first, ranked
 
 _SHOWN = 6  # pictures in the figure
@@ -211,8 +212,7 @@ def _panels(comparison: Comparison) -> list[Panel]:
     """Training and validation loss and the score, a colour a method."""
     names = [method.name for method in comparison.methods]
     runs = [[entry.rows for entry in method.entries] for method in comparison.methods]
-    score = comparison.measures[0]
-    return method_panels(names, runs, (f"val_{score.name}", score.label))
+    return method_panels(names, runs, score_of(comparison.first.config))
 
 
 def _scales(comparison: Comparison) -> str:

@@ -94,17 +94,17 @@ def named_runs(words: Sequence[str], runs_dir: Path, note: Callable[[str], None]
         summary = summarise(run)
         if summary.state != "done":
             note(f"{run.path}: {summary.state}, {summary.epoch} of {summary.epochs} epochs")
-    tasks = {arch: run.path for run in runs if (arch := arch_of(run))}
+    tasks = {task: run.path for run in runs if (task := task_of_run(run))}
     if len(tasks) > 1:
-        listed = ", ".join(f"{path} ({arch})" for arch, path in tasks.items())
+        listed = ", ".join(f"{path} ({task})" for task, path in tasks.items())
         raise UsageError(f"runs of different tasks have no scores in common: {listed}")
     return runs
 
 
-def arch_of(run: RunDir) -> str:
-    """The architecture of a run's weights; empty if they cannot be read."""
+def task_of_run(run: RunDir) -> str:
+    """The task of a run's weights; empty if they cannot be read."""
     try:
-        return str(read_header(run.best).about["config"]["arch"])
+        return str(read_header(run.best).about["task"])
     except (WeightsError, KeyError, TypeError):
         return ""
 

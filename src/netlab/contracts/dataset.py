@@ -60,6 +60,8 @@ class SegmentationSet:
     """What a person calls each picture; unique."""
     classes: tuple[str, ...]
     dropped: tuple[Dropped, ...] = ()
+    mirrors: ClassVar[bool] = True
+    """A mask is mirrored with its picture."""
 
     @property
     def targets(self) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from netlab.contracts.score import Score
 from netlab.figures.axis import numbers, y_axis
 from netlab.figures.curves import Line, Panel
 from netlab.figures.grid import Row, draw_grid
@@ -17,7 +18,7 @@ _WIDE = 1.1  # share of a panel
 
 
 def method_panels(
-    names: Sequence[str], runs: Sequence[Sequence[Rows]], score: tuple[str, str]
+    names: Sequence[str], runs: Sequence[Sequence[Rows]], score: Score
 ) -> list[Panel]:
     """Training loss, validation loss (on one scale) and the score, a line a method.
 
@@ -28,7 +29,7 @@ def method_panels(
     Args:
         names: of the methods.
         runs: of each method its runs, of each run its rows of metrics.csv; None leaves a gap.
-        score: column and name of the score; a column that is nowhere has no panel.
+        score: what the runs are judged by; without a panel where it is the loss.
     """
     losses = ("train_loss", "val_loss")
     seen = numbers([v for n in losses for rows in _all(runs) for v in _column(rows, n)])
@@ -37,10 +38,12 @@ def method_panels(
         Panel(heading, "epoch", "loss", _lines(names, runs, column), (axis.low, axis.high), _WIDE)
         for column, heading in zip(losses, ("Training loss", "Validation loss"), strict=True)
     ]
-    column, name = score
-    if any(math.isfinite(v) for rows in _all(runs) for v in _column(rows, column)):
+    column, label = score.column, score.label
+    values = [v for rows in _all(runs) for v in _column(rows, column)]
+    if not score.is_loss and any(map(math.isfinite, values)):
         lines = _lines(names, runs, column)
-        panels.append(Panel(f"Validation {name}", "epoch", name, lines, share=_WIDE))
+        scale = f"{label} ({score.unit})" if score.unit else label
+        panels.append(Panel(f"Validation {label}", "epoch", scale, lines, share=_WIDE))
     return panels
 
 

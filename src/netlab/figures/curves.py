@@ -7,18 +7,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image, ImageDraw
 
+from netlab.contracts.score import Score
 from netlab.figures import canvas as _canvas
 from netlab.figures.axis import Axis, Values, numbers, x_axis, y_axis
 from netlab.figures.canvas import HEADING, LABEL, MARGIN, TICK, TITLE, Key, line_height, text_width
 from netlab.figures.lines import Box, Line, draw_lines, draw_swatch
 from netlab.figures.palette import FAINT, FRAME, GRID, Colour, line_colours
-from netlab.runs.folder import SCORES
 
 Rows = Sequence[Mapping[str, object]]
 
 _PANEL, _PLOT = 360, 240  # width of a whole panel, height of its plot
 _PAD, _ROOM = 8, 14  # below the plot, and between legend and plot
 _ROW = 3.4  # shares of panels in a row
+_LOSS = Score("val_loss", "val loss", higher_is_better=False)
 
 __all__ = [
     "Line",
@@ -69,63 +70,59 @@ def line_shades(lines: Sequence[Line]) -> list[Colour]:
 
 
 def training_curves(
-    rows: Rows, title: str, monitor: str | None = None, best_epoch: int | None = None
+    rows: Rows, title: str, score: Score = _LOSS, best_epoch: int | None = None
 ) -> Image.Image:
     """Draw a run's losses, its score with the best epoch marked, and its learning rate.
 
-    Where there is no score, what validation alone measures stands beside the losses, such as ELBO.
+    Where the loss is the score, what validation alone measures stands beside it, such as ELBO.
 
     Args:
-        rows, monitor, best_epoch: see `training_panels`.
+        rows, score, best_epoch: see `training_panels`.
         title: stands above all panels.
     """
-    panels = training_panels(rows, monitor, best_epoch)
-    if _score_of(_columns(rows)[1], monitor) is None:
+    panels = training_panels(rows, score, best_epoch)
+    if not _has_panel(score, _columns(rows)[1]):
         panels[1:1] = [
             replace(panel, title=f"Validation {panel.title}", share=0.8)
-            for panel in other_panels(rows, monitor)
+            for panel in other_panels(rows, score)
             if [line.label for line in panel.lines] == ["validation"]
         ]
     return draw_panels(panels, title=title)
 
 
-def training_panels(
-    rows: Rows, monitor: str | None = None, best_epoch: int | None = None
-) -> list[Panel]:
+def training_panels(rows: Rows, score: Score = _LOSS, best_epoch: int | None = None) -> list[Panel]:
     """The panels of a run: losses, score with the best epoch marked, learning rate.
 
-    Where no score is to be found, the lowest `val_loss` is marked instead.
+    Where the loss is the score, or the rows have no score, the lowest `val_loss` is marked instead.
 
     Args:
         rows: one mapping an epoch, as in metrics.csv: numbers or their text; what is missing or
             empty leaves a gap. Without `epoch`, rows count from 1.
-        monitor: the column that is the score, of which the largest is the best; if not given,
-            `val_miou` or else `val_accuracy`.
+        score: what the run is judged by.
         best_epoch: the one that is marked, whatever its value: a run may have other reasons.
     """
     epochs, columns = _columns(rows)
-    score = _score_of(columns, monitor)
+    own_panel = _has_panel(score, columns)
     losses = _both("loss", epochs, columns)
-    if score is None and "val_loss" in columns:
+    if not own_panel and "val_loss" in columns:
         losses += _best(epochs, columns["val_loss"], -1, best_epoch)
     panels = [Panel("Loss", "epoch", "loss", losses)]
-    if score is not None:
-        name = SCORES.get(score, _said(_key(score)))
-        panels.append(_score_panel(epochs, columns[score], name, best_epoch))
+    if own_panel:
+        panels.append(_score_panel(epochs, columns[score.column], score, best_epoch))
     if "lr" in columns:
         rate = Line("", epochs, columns["lr"], colour=FAINT)
         panels.append(Panel("Learning rate", "epoch", "", [rate], share=0.7))
     return panels
 
 
-def other_panels(rows: Rows, monitor: str | None = None) -> list[Panel]:
+def other_panels(rows: Rows, score: Score = _LOSS) -> list[Panel]:
     """A panel for each further quantity of training and validation, with its own axis.
 
     Args:
-        rows, monitor: see `training_panels`.
+        rows, score: see `training_panels`.
     """
     epochs, columns = _columns(rows)
-    shown = {"train_loss", "val_loss", _score_of(columns, monitor)}
+    shown = {"train_loss", "val_loss", score.column}
     names = [n for n in columns if n.startswith(("train_", "val_")) and n not in shown]
     keys = dict.fromkeys(map(_key, names))
     return [Panel(_said(key), "epoch", "", _both(key, epochs, columns)) for key in keys]
@@ -138,9 +135,9 @@ def _columns(rows: Rows) -> tuple[list[float], dict[str, list[float]]]:
     return epochs, {name: [_number(row.get(name)) for row in rows] for name in names}
 
 
-def _score_of(columns: Mapping[str, object], monitor: str | None) -> str | None:
-    wanted = SCORES if monitor is None else (monitor,)
-    return next((name for name in wanted if name in columns), None)
+def _has_panel(score: Score, columns: Mapping[str, object]) -> bool:
+    """Whether a score has a panel beside that of the losses."""
+    return score.column in columns and not score.is_loss
 
 
 def _both(key: str, epochs: list[float], columns: Mapping[str, list[float]]) -> list[Line]:
@@ -154,14 +151,16 @@ def _both(key: str, epochs: list[float], columns: Mapping[str, list[float]]) -> 
 
 
 def _score_panel(
-    epochs: list[float], scores: list[float], name: str, best_epoch: int | None
+    epochs: list[float], scores: list[float], score: Score, best_epoch: int | None
 ) -> Panel:
     lines = [Line("validation", epochs, scores, colour=line_colours(2)[1])]
-    lines += _best(epochs, scores, 1, best_epoch)
-    inside = all(0 <= score <= 1 for score in scores if math.isfinite(score))
+    lines += _best(epochs, scores, 1 if score.higher_is_better else -1, best_epoch)
+    inside = not score.unit and all(0 <= value <= 1 for value in scores if math.isfinite(value))
     # The whole range, so that the pictures of two runs can be laid side by side.
-    limits, label = ((0.0, 1.0), f"{name} (0 to 1)") if inside else (None, name)
-    return Panel(f"Validation {name}", "epoch", label, lines, limits)
+    limits, scale = (
+        ((0.0, 1.0), " (0 to 1)") if inside else (None, score.unit and f" ({score.unit})")
+    )
+    return Panel(f"Validation {score.label}", "epoch", f"{score.label}{scale}", lines, limits)
 
 
 def _best(

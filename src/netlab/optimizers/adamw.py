@@ -1,27 +1,11 @@
 """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
-from torch import nn
 
+from netlab.optimizers._adam import Fused
 from netlab.registry import register
 
 
 @register("optimizer")
-def adamw(
-    parameters: Iterable[nn.Parameter] | Iterable[dict[str, Any]],
-    *,
-    lr: float,
-    weight_decay: float,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
-) -> torch.optim.Optimizer:
-    """Build the optimiser; one fused kernel updates all weights.
-
-    `beta1` and `beta2` are the decays of the gradient's mean and square; networks that are trained
-    against each other like a lower `beta1`.
-    """
-    betas = (beta1, beta2)
-    return torch.optim.AdamW(parameters, lr=lr, betas=betas, weight_decay=weight_decay, fused=True)
+class AdamW(Fused, torch.optim.AdamW):
+    """Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019."""

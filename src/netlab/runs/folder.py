@@ -16,11 +16,6 @@ STAMP = "%Y%m%d-%H%M%S"
 """The date at the start of a run folder's name, as `time.strftime` writes it."""
 
 
-SCORES = {"val_miou": "mIoU", "val_accuracy": "accuracy"}
-"""Columns of metrics.csv of which more is better, and their names, in the order in which a run is
-judged by them; without any, by `val_loss`."""
-
-
 _DATE = re.compile(r"^\d{8}-\d{6}-(?=.)")
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from netlab.config import TrainConfig
+from netlab.contracts.score import Score, former_score, read_score
 from netlab.errors import ConfigError, UsageError, WeightsError, counted
 from netlab.files import is_locked
-from netlab.runs.folder import SCORES, STAMP, RunDir, age, find_run
+from netlab.runs.folder import STAMP, RunDir, age, find_run
 from netlab.settings import Layer, merge, read_config_file
 from netlab.weights.header import read_header
 
@@ -37,9 +38,10 @@ class RunSummary:
     """Finished epochs."""
     epochs: int
     """Epochs that were asked for; 0 if the settings cannot be read."""
-    best_name: str
-    """Column of metrics.csv that `best` is of; empty before the first epoch, or if none tells."""
+    score: Score | None
+    """What it is judged by; None before the first epoch, or if no file tells."""
     best: float | None
+    """Its score in its best epoch."""
     seconds: float
     """Time spent training, up to the last save."""
     started: datetime
@@ -61,8 +63,9 @@ def summarise(run: RunDir) -> RunSummary:
     finished = progress.get("epoch", len(found))
     if finished and not run.metrics.is_file():
         faults.append("metrics.csv: missing")
-    scores = _weights(run, faults) if finished else {}
-    best_name, best, best_epoch = _best(found, progress, scores)
+    about = _weights(run, faults) if finished else {}
+    score = _score(found, progress, about)
+    best, best_epoch = _best(found, progress, score)
     failure = _text(run.failure, faults).strip()
     epochs = config.get("epochs", 0)
     enough = 0 < epochs <= finished or 0 < config.get("early_stop", 0) <= progress.get("stale", 0)
@@ -73,7 +76,7 @@ def summarise(run: RunDir) -> RunSummary:
         state=_state(run, failed=bool(failure) or not epochs, enough=enough),
         epoch=finished,
         epochs=epochs,
-        best_name=best_name,
+        score=score,
         best=best,
         best_epoch=best_epoch,
         seconds=progress.get("seconds", (found[-1].get("seconds") or 0.0) if found else 0.0),
@@ -196,6 +199,7 @@ def _progress(run: RunDir, faults: list[str]) -> dict[str, Any]:
             "seconds": float(read["seconds"]),
             "best": _number(read.get("best")),
             "altered": read.get("altered") is True,
+            "score": read_score(read.get("score")),
         }
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         faults.append("state.json: damaged")
@@ -203,34 +207,39 @@ def _progress(run: RunDir, faults: list[str]) -> dict[str, Any]:
 
 
 def _weights(run: RunDir, faults: list[str]) -> dict[str, Any]:
-    """The scores in the header of the best weights, which are there once an epoch has ended."""
+    """The header of the best weights, which are there once an epoch has ended."""
     if not run.best.is_file():
         faults.append(f"{run.best.name}: missing")
         return {}
     try:
-        scores = read_header(run.best).about.get("metrics")
+        return read_header(run.best).about
     except WeightsError as error:
         faults.append(f"{run.best.name}: {str(error).removeprefix(f'{run.best}: ')}")
         return {}
-    return scores if isinstance(scores, dict) else {}
+
+
+def _score(
+    found: Sequence[Row], progress: Mapping[str, Any], about: Mapping[str, Any]
+) -> Score | None:
+    """What a run is judged by, as state.json or its best weights say; files of before do not."""
+    said = progress.get("score") or read_score(about.get("score"))
+    metrics = about.get("metrics")
+    columns = {*(metrics if isinstance(metrics, dict) else ()), *(found[0] if found else ())}
+    return said or former_score(columns)
 
 
 def _best(
-    found: Sequence[Row], progress: Mapping[str, Any], scores: Mapping[str, Any]
-) -> tuple[str, float | None, int]:
-    """Column, value and epoch of the best row: as state.json says, or by the rows themselves.
-
-    Which column that is, the weights tell as well, should metrics.csv be damaged.
-    """
-    columns = {*scores, *(found[0] if found else ())}
-    name = next((name for name in (*SCORES, "val_loss") if name in columns), "")
+    found: Sequence[Row], progress: Mapping[str, Any], score: Score | None
+) -> tuple[float | None, int]:
+    """Value and epoch of the best row: as state.json says, or by the rows themselves."""
     if progress.get("best") is not None:
-        return name, progress["best"], progress["best_epoch"]
-    numbers = [(value, i) for i, row in enumerate(found, 1) if (value := row.get(name)) is not None]
-    if not numbers:
-        return name, None, 0
-    value, epoch = min(numbers) if name == "val_loss" else max(numbers)
-    return name, value, epoch
+        return progress["best"], progress["best_epoch"]
+    best, best_epoch = None, 0
+    for epoch, row in enumerate(found, start=1):
+        value = None if score is None else row.get(score.column)
+        if score is not None and value is not None and score.better(value, best):
+            best, best_epoch = value, epoch
+    return best, best_epoch
 
 
 def _state(run: RunDir, *, failed: bool, enough: bool) -> RunState:

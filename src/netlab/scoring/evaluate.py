@@ -7,6 +7,7 @@ from typing import Any
 from netlab import registry
 from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.contracts.dataset import Split
+from netlab.contracts.task import Task
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.data.readers.folders import data_dir as data_folder
 from netlab.device import Machine, resolve
@@ -16,6 +17,8 @@ from netlab.runs.folder import RunDir
 from netlab.runs.pictures import recorded_pictures, trained_on, with_paths
 from netlab.scoring.judge import load_judge
 from netlab.scoring.score import score
+from netlab.tasks.build import task_of
+from netlab.tasks.data import load_scored
 from netlab.tasks.load import Loaded, load_weights
 
 _NOT_BESIDE = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
@@ -72,8 +75,8 @@ def evaluate(
         if data_dir is images is masks is None:
             check_pictures(config, path)
     machine: Machine = resolve(device, precision, threads)
-    factory = registry.get("task", loaded.about["task"])
-    places = {
+    task_class: type[Task] = registry.get("task", loaded.about["task"])
+    paths = {
         "data_dir": data_dir,
         "images": images,
         "masks": masks,
@@ -81,28 +84,24 @@ def evaluate(
         "skip_bad": skip_bad or None,
         "limit": limit,
     }
-    extra: dict[str, Any] = {}
-    if factory.judged:
+    options: dict[str, Any] = {}
+    if task_class.judged:
         dataset, classes = loaded.config.dataset, loaded.about["classes"]
         channels = loaded.about["input"]["channels"]
-        extra["judge"] = load_judge(
+        options["judge"] = load_judge(
             judge, dataset, classes, machine, channels=channels, runs_dir=runs_dir
         )
         others = [find_weights(str(other), runs_dir) for other in beside]
         how = {"judge": judge, "split": split, "batch_size": batch_size, "runs_dir": runs_dir}
-        extra["beside"] = {name_of(o): _result(o, machine, places | how) for o in others}
+        results = {name_of(o): _result(o, machine, paths | how) for o in others}
+        options["beside"] = results or loaded.about.get("baselines", {})
     elif judge is not None or beside:
         raise UsageError(f"--judge and --beside are for a vae, not for {loaded.config.arch}")
-    report = factory.report(
-        config,
-        loaded.about,
-        split=split,
-        places=places,
-        note=note,
-        **extra,
-    )
+    scored = load_scored(task_class, config, loaded.about, split, paths, note)
+    task = task_class.of_weights(scored.config, loaded.about)
+    report = task.report(scored.data, scored.split, scored.train, **options)
     network = machine.place(loaded.network)
-    return score(report, report.task, network, report.data, machine, batch_size)
+    return score(report, task, network, report.data, machine, batch_size)
 
 
 def _result(weights: Path, machine: Machine, how: Mapping[str, Any]) -> dict[str, Any]:
@@ -139,9 +138,9 @@ def check_pictures(config: TrainConfig, weights: Path) -> None:
         splits, expected = ("train", "val"), trained_on(run)
     if not expected:
         return
-    factory = registry.get("task", registry.get("architecture", config.arch).task)
+    task: type[Task] = registry.get("task", task_of(config))
     try:
-        data = [factory.load(config, split, lambda text: None) for split in splits]  # noqa: ARG005
+        data = [task.load(config, split, lambda text: None) for split in splits]  # noqa: ARG005
     except DataError:
         return  # the split that is scored has its own word to say
     if fingerprint(*data) == expected:

@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 
-from netlab import registry
 from netlab.components import network_words
 from netlab.config import TrainConfig
 from netlab.contracts.report import Headline, Html, Report, Section
@@ -21,6 +20,7 @@ from netlab.runs.find import name_of, run_of
 from netlab.runs.folder import RunDir
 from netlab.runs.summary import epoch_rows
 from netlab.settings import Layer, merge, read_config_file
+from netlab.tasks.build import score_of
 from netlab.weights.header import read_header
 
 Rows = Sequence[Mapping[str, Any]]
@@ -118,14 +118,13 @@ _COUNTS = {"train": "to train", "val": "to validate"}
 def _curves(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> list[Section]:
     if not rows:
         return []
-    task = registry.get("task", registry.get("architecture", config.arch).task)
-    monitor = None if task.lower_is_better else task.monitor
+    score = score_of(config)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [[_text(row.get(name)) for name in columns] for row in rows]
     table = plain_table(columns, cells, "A row an epoch, as in metrics.csv", numeric=True)
-    others = other_panels(rows, monitor)
+    others = other_panels(rows, score)
     body = join(
-        charts(training_panels(rows, monitor, _epoch(about))),
+        charts(training_panels(rows, score, _epoch(about))),
         details("Each term and score by itself", charts(others)) if others else None,
         details("The same as a table", table, paper=False),
     )

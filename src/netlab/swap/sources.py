@@ -17,7 +17,8 @@ from netlab.errors import DataError, PictureError, UsageError
 from netlab.runs.pictures import with_paths
 from netlab.swap.request import SwapRequest
 from netlab.swap.swapper import Labels, Pictures, Swapper, border
-from netlab.tasks.labelled import scored_part
+from netlab.tasks.data import load_scored
+from netlab.tasks.vae.task import ConditionalVae
 
 Note = Callable[[str], None]
 
@@ -100,13 +101,13 @@ def source_for(
             own = config.dataset == "class-folder"
             config = replace(config, images=path) if own else replace(config, data_dir=path)
         try:
-            _, data = scored_part(config, swapper.about, "test", {}, note)
+            scored = load_scored(ConditionalVae, config, swapper.about, "test", {}, note)
         except DataError as error:
             if data_dir is not None or request.count is None or not _missing(config):
                 raise
             note(f"{error}; instead of pictures:")
         else:
-            source = pick_pictures(data, request.excluded, request.total, request.seed)
+            source = pick_pictures(scored.data, request.excluded, request.total, request.seed)
             if request.total is not None and len(source) < request.total:
                 note(f"the test part has only {len(source)} pictures for this")
             return source

@@ -9,10 +9,12 @@ from torch import nn
 
 from netlab import registry
 from netlab.components import component, fault_of, find_component
-from netlab.config import TrainConfig, flag_of
+from netlab.config import TrainConfig
 from netlab.contracts.block import Block
 from netlab.contracts.bottleneck import Bottleneck
+from netlab.contracts.decoder import Decoder
 from netlab.contracts.encoder import Encoder
+from netlab.contracts.score import Score
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
 
@@ -38,29 +40,46 @@ def build_encoder(
     return encoder, bottleneck
 
 
+def build_decoder(
+    config: TrainConfig, encoder: Encoder, bottleneck: Bottleneck, block: Block, **more: Any
+) -> Decoder:
+    """The decoder of a config, for the maps of an encoder; `more` are further arguments."""
+    decoder: Decoder = component(config, "decoder")(
+        in_channels=bottleneck.out_channels,
+        skip_channels=encoder.out_channels[:-1],
+        strides=encoder.strides,
+        block=block,
+        **more,
+    )
+    return decoder
+
+
 def build_terms(
     config: TrainConfig,
     task: str,
+    kind: str,
     *,
     order: Callable[[list[str]], list[str]] = list,
     **built: Any,
 ) -> dict[str, Any]:
     """The terms of a config's loss by name, each built with `built` and its own arguments.
 
-    They are built in the order into which `order` brings their names; by default as typed.
-
-    Terms of a VAE are of the kind `vae-term`; those of all other tasks of the kind `loss`.
+    Args:
+        config: of the run.
+        task: its name.
+        kind: of the task's terms, `loss` or `vae-term`.
+        order: brings their names into the order in which they are built; by default as typed.
+        built: arguments that all terms take.
 
     Raises:
         ConfigError: a term for another task, or arguments for a term that is not there.
     """
     names = [term.name for term in parse_sum(config.loss)]
-    if odd := [name for name in config.parts.get("loss", {}) if name not in names]:
+    if strangers := [name for name in config.parts.get("loss", {}) if name not in names]:
         raise ConfigError(
-            f"loss has no term '{odd[0]}' (its terms: {', '.join(names)}); "
+            f"loss has no term '{strangers[0]}' (its terms: {', '.join(names)}); "
             "write --set loss.TERM.ARGUMENT=VALUE"
         )
-    kind = "vae-term" if task == "vae" else "loss"
     for name in names:
         tasks = registry.get("loss", name).tasks if name in registry.names("loss") else ("vae",)
         if task not in tasks:
@@ -68,15 +87,16 @@ def build_terms(
     return {name: find_component(config, kind, name)(**built) for name in order(names)}
 
 
-def refuse_unused(config: TrainConfig, *names: str) -> None:
-    """Refuse settings that were changed and that this architecture does not read.
+def task_of(config: TrainConfig) -> str:
+    """Name of the task that a config's architecture is for."""
+    task: str = registry.get("architecture", config.arch).task
+    return task
 
-    Raises:
-        ConfigError: naming all of them.
-    """
-    usual = TrainConfig()
-    if odd := [flag_of(n) for n in names if getattr(config, n) != getattr(usual, n)]:
-        raise ConfigError(f"{', '.join(odd)}: not for {config.arch}, which does not use it")
+
+def score_of(config: TrainConfig) -> Score:
+    """What the networks of a config are judged by."""
+    score: Score = registry.get("task", task_of(config)).score
+    return score
 
 
 def check_buildable(network: nn.Module, config: TrainConfig, *inputs: torch.Tensor) -> None:

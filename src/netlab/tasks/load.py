@@ -12,6 +12,7 @@ from netlab.config import TrainConfig
 from netlab.errors import NetlabError, WeightsError
 from netlab.runs.find import find_weights
 from netlab.settings import Layer, merge
+from netlab.tasks.build import score_of, task_of
 from netlab.weights.file import read_tensors
 from netlab.weights.header import FORMAT, read_header
 
@@ -29,7 +30,8 @@ def describe(config: TrainConfig, network: nn.Module, facts: Mapping[str, Any]) 
     return {
         "format": FORMAT,
         "netlab": __version__,
-        "task": registry.get("architecture", config.arch).task,
+        "task": task_of(config),
+        "score": score_of(config)._asdict(),
         "weights": sum(p.numel() for p in network.parameters()),
         "config": config.portable(),
         **facts,
@@ -49,7 +51,7 @@ def load_weights(path: Path, *, task: str | None = None) -> Loaded:
         raise WeightsError(f"{path}: weights for {found}, but this needs weights for {task}")
     try:
         config = merge({}, [Layer("its config", about["config"])])
-        network = registry.get("task", str(found)).build(config, about)
+        network = registry.get("task", str(found)).of_weights(config, about).build_network()
     except NetlabError as error:
         raise WeightsError(f"{path}: cannot be rebuilt: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:

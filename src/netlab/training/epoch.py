@@ -58,12 +58,8 @@ def finish_epoch(trainer: Trainer, state: State, run: RunDir) -> None:
             f"the loss became {scores['val_loss']} in the validation of epoch {progress.epoch + 1}"
         )
     row = _row(trainer, state, scores)
-    reached = scores[task.monitor] or 0.0
-    best = (
-        task.last_is_best
-        or progress.best is None
-        or (reached < progress.best if task.lower_is_better else reached > progress.best)
-    )
+    reached = scores[task.score.column] or 0.0
+    best = task.last_is_best or task.score.better(reached, progress.best)
     progress.finish_epoch(row, reached, best=best)
     about = describe(config, state.network, _facts(trainer, state, row))
     epoch = FinishedEpoch(
@@ -89,11 +85,9 @@ def write_metrics(epoch: FinishedEpoch) -> None:
 
 def draw_curves(epoch: FinishedEpoch) -> None:
     """Losses and scores over the epochs, as a picture."""
-    task = epoch.trainer.task
-    monitor = None if task.lower_is_better else task.monitor
-    save_png(
-        training_curves(epoch.rows, epoch.run.name, monitor, epoch.best_epoch), epoch.run.curves
-    )
+    score = epoch.trainer.task.score
+    curves = training_curves(epoch.rows, epoch.run.name, score, epoch.best_epoch)
+    save_png(curves, epoch.run.curves)
 
 
 def tell_listener(epoch: FinishedEpoch) -> None:

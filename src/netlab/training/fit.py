@@ -180,6 +180,7 @@ def _plan(trainer: Trainer, state: State) -> dict[str, Any]:
         "network": network_words(config.to_dict()),
         "weights": sum(p.numel() for p in state.network.parameters()),
         "loss": config.loss,
+        "score": trainer.task.score,
         "data": config.dataset,
         "train": len(trainer.train),
         "val": len(trainer.val),

@@ -35,9 +35,9 @@ def _scored(trainer: Trainer, run: RunDir) -> Report | None:
     Raises:
         Interrupted: stopped before all was seen.
     """
-    report = trainer.task.report_on(trainer.val, trainer.train, "val")
-    if report is None:
+    if not trainer.task.page_at_end:
         return None
+    report = trainer.task.report(trainer.val, "val", lambda: trainer.train)
     trainer.listener.message(
         f"scoring the best network on {len(trainer.val):,} pictures for {run.page.name}"
     )

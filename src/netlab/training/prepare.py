@@ -13,10 +13,11 @@ from torch import nn
 from netlab import registry
 from netlab.components import component
 from netlab.config import TrainConfig
-from netlab.contracts.task import TaskFactory
+from netlab.contracts.task import Task
 from netlab.device import Machine, forget_peak_memory, resolve
 from netlab.errors import out_of_memory
 from netlab.seeds import Purpose, derive
+from netlab.tasks.build import task_of
 from netlab.timing import machines_to_try, measure, measured_line
 from netlab.training.listener import Listener, Silent
 from netlab.training.logs import check_logs
@@ -46,7 +47,7 @@ def build_model(config: TrainConfig, classes: int | None = None, channels: int =
         "classes": list(names) if classes is None else [str(i) for i in range(classes)],
         "input": {"channels": channels},
     }
-    return _factory(config).build(config, about)
+    return _task(config).of_weights(config, about).build_network()
 
 
 def set_up(
@@ -96,7 +97,7 @@ def check(config: TrainConfig) -> None:
         UsageError: a package for logs that is not there.
     """
     check_logs(config)
-    _factory(config).check(config)
+    _task(config).check(config)
 
 
 def load(config: TrainConfig, listener: Listener) -> Splits:
@@ -105,9 +106,9 @@ def load(config: TrainConfig, listener: Listener) -> Splits:
     Raises:
         ConfigError, DataError: settings or data that do not fit.
     """
-    factory = _factory(config)
-    factory.check(config)
-    train, val = (factory.load(config, split, listener.message) for split in ("train", "val"))
+    task = _task(config)
+    task.check(config)
+    train, val = (task.load(config, split, listener.message) for split in ("train", "val"))
     return train, val
 
 
@@ -176,7 +177,7 @@ def prepare(
     forget_peak_memory(machine.device)
     train, val = data or load(config, listener)
     torch.manual_seed(derive(config.seed, Purpose.HELPERS))
-    task = _factory(config).create(config, train)
+    task = _task(config).create(config, train)
     task.place(machine.device)
     torch.manual_seed(derive(config.seed, Purpose.WEIGHTS))
     network = task.build_network()
@@ -228,7 +229,7 @@ def _try_batch(config: TrainConfig, machine: Machine, data: Splits) -> None:
         trainer.task.evaluation().update(state.best_network.eval(), batch)
 
 
-def _factory(config: TrainConfig) -> TaskFactory:
-    """The static side of the task of a config's architecture."""
-    factory: TaskFactory = registry.get("task", registry.get("architecture", config.arch).task)
-    return factory
+def _task(config: TrainConfig) -> type[Task]:
+    """The task that a config's architecture is for."""
+    task: type[Task] = registry.get("task", task_of(config))
+    return task

@@ -20,6 +20,7 @@ from netlab.errors import UsageError, WeightsError
 from netlab.expressions import parse_sum
 from netlab.files import write_text
 from netlab.runs.folder import RunDir
+from netlab.tasks.build import score_of
 from netlab.weights.file import read_tensors, save_weights
 from netlab.weights.header import FORMAT, read_header
 
@@ -150,7 +151,11 @@ class State:
         }
         save_weights(run.state, self.tensors(), about, keep=run.older_state)
         brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
-        write_text(run.progress, json.dumps({"format": FORMAT, **brief}, indent=2) + "\n")
+        write_text(
+            run.progress,
+            json.dumps({"format": FORMAT, "score": score_of(config)._asdict(), **brief}, indent=2)
+            + "\n",
+        )
 
     def restore(
         self, run: RunDir, config: TrainConfig, *, allow_changes: bool = False

@@ -11,7 +11,7 @@ from rich.text import Text
 from netlab.cli.view.plot import Series, plot
 from netlab.cli.view.preview import Sample, draw_sample, newest_sample
 from netlab.cli.view.text import clean, duration
-from netlab.runs.folder import SCORES
+from netlab.contracts.score import Score
 
 _ROWS, _COLUMNS = 8, 60  # of a plot, at most
 _NARROW = 56  # columns; below, the score has no plot of its own
@@ -182,17 +182,17 @@ class LiveView:
         """Loss, and beside it the score if there is one and there is room."""
         if not self.rows:
             return []
-        score = next((name for name in SCORES if name in self.rows[0]), None)
-        both = score is not None and width >= _NARROW
+        score: Score = self.facts["score"]
+        both = not score.is_loss and width >= _NARROW
         wide = min((width - 3) // 2 if both else width, _COLUMNS)
         losses = [
             Series("train loss", self._column("train_loss"), "cyan", dotted=True),
             Series("val loss", self._column("val_loss"), "yellow"),
         ]
         drawn = plot(losses, wide, _ROWS, ascii_only=self._ascii)
-        if not both or score is None:
+        if not both:
             return drawn
-        scores = [Series(SCORES[score], self._column(score), "green")]
+        scores = [Series(score.label, self._column(score.column), "green")]
         right = plot(scores, wide, _ROWS, ascii_only=self._ascii)
         return _side_by_side(drawn, right, wide) if drawn and right else drawn or right
 

@@ -9,8 +9,8 @@ from rich.cells import cell_len, set_cell_size
 
 from netlab.cli.view.text import clean, duration, mebibytes, terminal_width
 from netlab.config import MACHINE_FIELDS
+from netlab.contracts.score import Score
 from netlab.errors import NetlabError, counted, listing
-from netlab.runs.folder import SCORES
 from netlab.runs.summary import Row, RunSummary
 from netlab.settings import Layer, flat, merge, recipe
 
@@ -77,7 +77,7 @@ def details(
     if summary.config:
         lines += ["", *_differences(summary.config)]
     if rows:
-        lines += ["", *_epochs(rows)]
+        lines += ["", *_epochs(rows, summary.score)]
     total = mebibytes(sum(size for _, size in sizes))
     lines += ["", f"{counted(len(sizes), 'file')}, {total}"]
     return lines + [f"  {mebibytes(size):>10}  {clean(name)}" for name, size in sizes]
@@ -109,8 +109,8 @@ def _cells(summary: RunSummary) -> list[str]:
 def _best(summary: RunSummary) -> str:
     if summary.best is None:
         return ""
-    name = SCORES.get(summary.best_name, summary.best_name.replace("_", " "))
-    return f"{name or 'best'} {_number(summary.best)}"
+    number = _number(summary.best)
+    return f"best {number}" if summary.score is None else summary.score.said(number)
 
 
 def _number(value: float) -> str:
@@ -159,11 +159,14 @@ def _wrapped(lines: Sequence[str]) -> list[str]:
     ]
 
 
-def _epochs(rows: Sequence[Row]) -> list[str]:
+def _epochs(rows: Sequence[Row], score: Score | None) -> list[str]:
     """The rows of metrics.csv, with as many columns as there is room for."""
     from netlab.figures.text_table import text_table
 
-    columns = sorted(rows[0], key=_importance)
+    first = ["epoch", "train_loss", "val_loss", "lr", "seconds", "images_per_second"]
+    if score is not None and not score.is_loss:
+        first.insert(3, score.column)
+    columns = sorted(rows[0], key=lambda name: first.index(name) if name in first else len(first))
     texts = {
         c: [c.replace("_", " "), *["" if (v := row.get(c)) is None else _cell(v) for row in rows]]
         for c in columns
@@ -177,11 +180,6 @@ def _epochs(rows: Sequence[Row]) -> list[str]:
         chosen.append(texts[column])
     heading, *cells = zip(*chosen, strict=True)
     return text_table(cells, heading)
-
-
-def _importance(column: str) -> int:
-    first = ("epoch", "train_loss", "val_loss", *SCORES, "lr", "seconds", "images_per_second")
-    return first.index(column) if column in first else len(first)
 
 
 def _cell(value: float) -> str:

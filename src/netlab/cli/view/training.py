@@ -15,8 +15,9 @@ from netlab.cli.signals import StopSignal
 from netlab.cli.view.live import LiveView, Pace
 from netlab.cli.view.messages import stderr_console
 from netlab.cli.view.text import clean, duration
+from netlab.contracts.score import Score
 from netlab.errors import counted
-from netlab.runs.folder import SCORES, RunDir
+from netlab.runs.folder import RunDir
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -121,12 +122,13 @@ class TerminalView:
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
         """Say how the epoch went."""
         self.pace.epoch_done()
-        score = next((f"{SCORES[k]} {row[k]:.4f}" for k in SCORES if k in row), "")
+        score: Score = self.facts["score"]
+        told = "" if score.is_loss else score.said(f"{row[score.column]:.4f}")
         parts = [
             f"epoch {row['epoch']}/{self.facts['epochs']}",
             f"train loss {row['train_loss']:.4f}",
             f"val loss {row['val_loss']:.4f}",
-            *[score] * bool(score),
+            *[told] * bool(told),
         ]
         parts[-1] += " *" * best
         took = duration(row["seconds"])

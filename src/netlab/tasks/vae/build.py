@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import torch
 from torch import nn
 
 from netlab import registry
@@ -11,7 +10,7 @@ from netlab.config import TrainConfig
 from netlab.contracts.likelihood import Likelihood
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
-from netlab.tasks.build import build_block, build_encoder, build_terms, check_buildable, untrainable
+from netlab.tasks.build import build_block, build_decoder, build_encoder, build_terms
 from netlab.tasks.criterion import WeightedSum
 
 TASK = "vae"
@@ -33,13 +32,7 @@ def build_network(config: TrainConfig, classes: int, channels: int) -> nn.Module
     )
     in_channels = (channels + conditioning.image_channels) * config.stem**2
     encoder, bottleneck = build_encoder(config, in_channels, block)
-    decoder = component(config, "decoder")(
-        in_channels=bottleneck.out_channels,
-        skip_channels=encoder.out_channels[:-1],
-        strides=encoder.strides,
-        block=conditioning.block,
-        with_skips=False,
-    )
+    decoder = build_decoder(config, encoder, bottleneck, conditioning.block, with_skips=False)
     network: nn.Module = component(config, "architecture", config.arch)(
         encoder,
         bottleneck,
@@ -53,24 +46,6 @@ def build_network(config: TrainConfig, classes: int, channels: int) -> nn.Module
     return network
 
 
-def check_network(config: TrainConfig) -> None:
-    """Build a config's network and loss without memory and send a batch through the network.
-
-    Raises:
-        ConfigError: components that do not fit each other, arguments they do not take, or
-            batches that the network cannot be trained with.
-    """
-    side, count = config.image_size, config.batch_size
-    with torch.device("meta"):
-        try:
-            build_criterion(config, 2, 3)
-            network = build_network(config, 2, 3)
-        except (ValueError, RuntimeError) as error:
-            raise untrainable(config, error) from error
-        images, labels = torch.empty(count, 3, side, side), torch.empty(count, 2)
-        check_buildable(network, config, images, labels)
-
-
 def build_criterion(config: TrainConfig, classes: int, channels: int) -> WeightedSum:
     """The loss that a config names, as a weighted sum of its terms in their own order.
 
@@ -82,6 +57,7 @@ def build_criterion(config: TrainConfig, classes: int, channels: int) -> Weighte
     terms = build_terms(
         config,
         TASK,
+        "vae-term",
         order=in_order,
         classes=classes,
         channels=channels,

@@ -23,7 +23,7 @@ from netlab.metrics.bounds import (
 )
 from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
-from netlab.tasks.labelled import raw_batch
+from netlab.tasks.base import raw_batch
 from netlab.tasks.pixels import to_bytes, to_unit
 from netlab.tasks.vae.gathered import Gathered, joined
 from netlab.tasks.vae.judge import Judge

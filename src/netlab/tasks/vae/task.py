@@ -1,7 +1,7 @@
 """Pictures to a latent and back, with their label on both sides."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, cast
 
 import numpy as np
@@ -10,25 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from netlab.config import TrainConfig
-from netlab.contracts.dataset import LabelledSet, Split
+from netlab.contracts.dataset import LabelledSet
+from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch
+from netlab.contracts.score import Score
 from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeStep, VaeTerm
 from netlab.expressions import parse_sum
 from netlab.figures.swaps import label_sheet
 from netlab.registry import register
-from netlab.tasks.build import refuse_unused
-from netlab.tasks.labelled import (
-    LabelledTask,
-    Place,
-    check_dataset,
-    load_labelled,
-    raw_batch,
-    scored_part,
-)
-from netlab.tasks.pixels import input_facts, to_bytes
-from netlab.tasks.vae.build import build_criterion, build_likelihood, build_network, check_network
+from netlab.tasks.criterion import WeightedSum
+from netlab.tasks.labelled import LabelledTask
+from netlab.tasks.pixels import to_bytes
+from netlab.tasks.vae.build import build_criterion, build_likelihood, build_network
 from netlab.tasks.vae.judge import Judge
 from netlab.tasks.vae.report import VaeReport
 from netlab.tasks.vae.scores import VaeScores
@@ -39,78 +33,75 @@ from netlab.tasks.vae.step import vae_step
 class ConditionalVae(LabelledTask):
     """Trains and scores conditional VAEs on labelled pictures (B, C, S, S); see `LabelledTask`."""
 
-    monitor: ClassVar[str] = "val_loss"
-    lower_is_better: ClassVar[bool] = True
+    score: ClassVar[Score] = Score("val_loss", "val loss", higher_is_better=False)
+    uses: ClassVar[tuple[str, ...]] = ("stem", "latent", "helper_lr")
     judged: ClassVar[bool] = True
+    page_at_end: ClassVar[bool] = False  # probes, bounds and distances take minutes
 
-    network = staticmethod(build_network)
+    @cached_property
+    def criterion(self) -> WeightedSum:
+        """The loss that the config names, as a weighted sum of its terms."""
+        return build_criterion(self.config, len(self.classes), self.channels)
 
-    def __init__(
-        self, config: TrainConfig, classes: Sequence[str], channels: int, mirrors: bool = True
-    ) -> None:
-        super().__init__(config, classes, channels, mirrors)
-        self.criterion = build_criterion(config, len(classes), channels)
-        self.likelihood = build_likelihood(config, channels)
-        terms = cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
-        self.terms = terms
+    @cached_property
+    def likelihood(self) -> Likelihood:
+        """Of pictures under what the decoder gives."""
+        return build_likelihood(self.config, self.channels)
+
+    @property
+    def terms(self) -> Mapping[str, VaeTerm]:
         """The terms of the loss in the order in which they are worked out; see `in_order`."""
-        self.typed = [term.name for term in parse_sum(config.loss)]
+        return cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
+
+    @property
+    def typed(self) -> list[str]:
         """Their names in the order in which they were typed and are logged."""
-        self.logged = [*self.typed, *(f"{name}_helper" for name in self.typed)]
-        self.last_is_best = any(term.adversarial for term in terms.values())
+        return [term.name for term in parse_sum(self.config.loss)]
 
-    @staticmethod
-    def check(config: TrainConfig) -> None:
-        """Refuse a config whose network cannot be trained, before data are read.
+    @property
+    def last_is_best(self) -> bool:
+        """Whether it is trained against a network that learns, too."""
+        return any(term.adversarial for term in self.terms.values())
 
-        Raises:
-            ConfigError: a data set without labels, or parts that do not fit each other.
-        """
-        check_dataset(config)
-        refuse_unused(config, "class_weights", "disturb")
-        check_network(config)
+    def build_network(self) -> nn.Module:
+        """A new network with random weights; see `netlab.tasks.vae.build`."""
+        return build_network(self.config, len(self.classes), self.channels)
 
-    @staticmethod
+    def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Pictures and one-hot labels (B, K)."""
+        return images, torch.empty(len(images), len(self.classes))
+
+    def batch(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        indices: NDArray[np.int64],  # noqa: ARG002
+        epoch: int | None,  # noqa: ARG002
+    ) -> tuple[Tensor, Tensor]:
+        """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,)."""
+        return images, targets
+
     def report(
-        config: TrainConfig,
-        about: Mapping[str, Any],
-        *,
-        split: Split,
-        places: Mapping[str, Any],
-        note: Callable[[str], None],
+        self,
+        data: LabelledSet,
+        split: str,
+        train: Callable[[], LabelledSet],
         judge: Judge | None = None,
         beside: Mapping[str, Any] | None = None,
+        **_: Any,
     ) -> VaeReport:
-        """The empty report of `netlab eval` on a part of the data; see `TaskFactory.report`.
+        """The empty score-keeper of `netlab eval`; see `contracts.task.Task.report`.
 
         Args:
-            config, about, split, places, note: see there.
+            data, split, train: see there.
             judge: reads the pictures.
-            beside: results of other weights; without any, those that the weights file brings.
+            beside: results of other weights.
         """
-        config, data = scored_part(config, about, split, places, note)
-        own = bool(places.get("images"))
-        train = data if own else load_labelled(replace(config, limit=None), "train", note)
-        task = ConditionalVae.create(config, data)
-        return VaeReport(
-            task, data, train, "all" if own else split, judge, beside or about.get("baselines", {})
-        )
+        return VaeReport(self, data, train(), split, judge, beside or {})
 
     def helpers(self) -> nn.Module:
         """The networks inside the terms of the loss, such as the adversary."""
         return self.criterion
-
-    def train_batch(
-        self, data: LabelledSet, indices: NDArray[np.int64], epoch: int, place: Place
-    ) -> tuple[Tensor, Tensor]:
-        """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,), augmented."""
-        return self.augmented(data, indices, epoch, place)
-
-    def eval_batch(
-        self, data: LabelledSet, indices: NDArray[np.int64], place: Place
-    ) -> tuple[Tensor, Tensor]:
-        """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,), as they are."""
-        return raw_batch(data, indices, place)
 
     def helper_losses(self, step: VaeStep) -> dict[str, Tensor]:
         """What the terms' own networks learn from, by `TERM_helper`; empty where there are none."""
@@ -137,7 +128,8 @@ class ConditionalVae(LabelledTask):
         helped = self.helper_losses(step)
         loss: Loss = self.criterion(step)
         parts = {**loss.parts, **{name: nats.detach() for name, nats in helped.items()}}
-        parts = {name: parts[name] for name in self.logged if name in parts}
+        logged = [*self.typed, *(f"{name}_helper" for name in self.typed)]
+        parts = {name: parts[name] for name in logged if name in parts}
         return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
 
     def evaluation(self) -> VaeScores:
@@ -146,16 +138,10 @@ class ConditionalVae(LabelledTask):
             self.criterion, self.likelihood, self.typed, len(self.classes), self.config.seed
         )
 
-    def report_on(self, data: LabelledSet, train: LabelledSet, split: str) -> None:  # noqa: ARG002
-        """None: probes, bounds and distances take minutes."""
-        return None
-
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
-        return {
-            "classes": list(self.classes),
-            "input": {**input_facts(self.config, self.channels), "mean": None, "std": None},
-        }
+        facts = super().facts()
+        return {**facts, "input": {**facts["input"], "mean": None, "std": None}}
 
     def sample_figure(
         self,
