@@ -153,8 +153,8 @@ def _write(report: Any, weights: Path, places: _Places, *, whole: bool) -> None:
     run = run_of(weights)
     if run is not None and weights.name == run.best.name and text and whole:
         with _guarded("report", places.asked):
-            write_text(run.report, text)
-            note(f"report: {run.report}")
+            write_text(run.page, text)
+            note(f"report: {run.page}")
 
 
 @contextlib.contextmanager
