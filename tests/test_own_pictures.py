@@ -14,7 +14,7 @@ from netlab.errors import DataError
 from netlab.runs.folder import RunDir, create_run
 from netlab.runs.pictures import with_own_paths, with_paths
 from netlab.scoring.evaluate import evaluate
-from netlab.training.fit import train
+from netlab.training import fit
 from netlab.weights.file import read_tensors
 from netlab.weights.header import read_header
 from tests._copies import write_mnist, write_pairs
@@ -31,9 +31,16 @@ def draw(folder: Path, seed: int) -> None:
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
+@pytest.fixture(autouse=True)
+def _no_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take longer than the training."""
+    monkeypatch.setattr(fit, "write_training_page", lambda *_: None)
+    monkeypatch.setattr(fit, "save_samples", lambda *_: None)
+
+
 def trained(config: TrainConfig, folder: Path) -> RunDir:
     run = create_run(Path(), "", config.to_yaml(), folder)
-    train(config, run, resume=True)
+    fit.train(config, run)
     return run
 
 

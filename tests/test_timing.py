@@ -21,6 +21,7 @@ from netlab.predict.predictor import Predictor
 from netlab.runs.folder import RunDir, create_run
 from netlab.timing import Pace, machines_to_try, measure, measured_line
 from netlab.training import prepare as preparing
+from netlab.training.dry_run import dry_run
 from netlab.training.fit import train
 from netlab.training.listener import Silent
 from netlab.training.prepare import load, measured, set_up
@@ -168,12 +169,13 @@ class Heard(Silent):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch, two_cores: None) -> Clock:
-    """Trainings do real steps, and take them to last as long as this clock says."""
+    """Trainings do a real step on each machine, and every step lasts as long as this clock says."""
     clock = Clock(speeds(60, 140, 30, 35))
 
     def timed(machines: Any, step: Callable[[Machine, int], None], **size: int) -> list[Pace]:
         def both(machine: Machine, count: int) -> None:
-            step(machine, count)
+            if machine not in {done for done, _ in clock.steps}:
+                step(machine, count)
             clock.step(machine, count)
 
         return measure(machines, both, batch_size=size["batch_size"], images=1500, clock=clock)
@@ -239,6 +241,12 @@ def test_a_run_that_goes_on_keeps_its_machine(tmp_path: Path, clock: Clock) -> N
     assert clock.steps == []
     config = yaml.safe_load(RunDir(tmp_path / "run").config.read_text())
     assert (config["precision"], config["threads"]) == ("fp32", 1)
+
+
+def test_a_dry_run_speaks_of_the_machine_that_a_run_would_take(clock: Clock) -> None:
+    facts = dry_run(tiny_config(precision="auto", threads=0), Silent())
+    assert facts["machine"] == "cpu (1 thread), fp32"
+    assert clock.steps
 
 
 def test_methods_that_are_compared_share_what_the_first_has(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Training: it learns, resumes to the last bit, stops well, and leaves a whole run folder."""
 
 import csv
+import dataclasses
 import json
 import math
 from concurrent.futures import ThreadPoolExecutor
@@ -25,15 +26,18 @@ from netlab.errors import (
     WorkFailed,
 )
 from netlab.files import free_path, output_path, write_text
+from netlab.runs import folder as run_folder
 from netlab.runs.folder import RunDir, create_run, find_run
 from netlab.tasks.load import describe, load_weights
+from netlab.tasks.segmentation.task import Segmentation
+from netlab.training import fit as fitting
 from netlab.training.fit import train
 from netlab.training.listener import Silent
 from netlab.training.loop import Trainer, train_epoch
-from netlab.training.prepare import prepare, settle
+from netlab.training.prepare import prepare, set_up, settle
 from netlab.weights.file import read_tensors, save_weights
 from netlab.weights.header import read_header
-from tests.conftest import tiny_config
+from tests.conftest import tiny_config, tiny_labelled
 
 
 def fit(path: Path, config: TrainConfig, **more: Any) -> RunDir:
@@ -366,12 +370,54 @@ def test_gradients_are_clipped() -> None:
     assert float(torch.stack(norms).norm()) == pytest.approx(1e-3, rel=1e-3)
 
 
+def test_the_schedule_is_worked_out_once_a_step() -> None:
+    trainer, state = prepare(*settle(tiny_labelled("vae", loss="bce+kl+adversary")))
+    steps: list[int] = []
+
+    def schedule(step: int, *, steps: int, warmup: int, seen: list[int] = steps) -> float:
+        seen.append(step)
+        return trainer.schedule(step, steps=steps, warmup=warmup)
+
+    train_epoch(dataclasses.replace(trainer, schedule=schedule), state)
+    assert steps == list(range(trainer.batches))
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_config_is_written_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resume: bool
+) -> None:
+    path = tmp_path / "run"
+    if resume:
+        train(tiny_config(epochs=1), path)
+    written: list[str] = []
+    for module in (run_folder, fitting):
+
+        def counting(path: Path, text: str) -> None:
+            written.append(path.name)
+            write_text(path, text)
+
+        monkeypatch.setattr(module, "write_text", counting)
+    train(tiny_config(epochs=2), path, resume=resume)
+    assert written.count("config.yaml") == 1
+
+
+def test_a_batch_that_is_made_to_fit_reads_the_data_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    load = Segmentation.load
+
+    def counting(config: TrainConfig, split: Any, note: Any) -> Any:
+        read.append(split)
+        return load(config, split, note)
+
+    monkeypatch.setattr(Segmentation, "load", staticmethod(counting))
+    set_up(tiny_config(), fitting_batch=True)
+    assert read == ["train", "val"]
+
+
 class TrainerOnce:
     """Stops after the first batch."""
 
     def __init__(self, trainer: Any) -> None:
-        import dataclasses
-
         self.trainer = dataclasses.replace(trainer, stopped=lambda: True)
 
 

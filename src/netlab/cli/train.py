@@ -20,7 +20,7 @@ from netlab.cli.flags import (
     given,
 )
 from netlab.cli.training import NewRun, train_run
-from netlab.cli.view.text import duration
+from netlab.cli.view.text import duration, terminal_width
 from netlab.cli.view.training import TerminalView
 from netlab.config import AUTO, MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import UsageError
@@ -93,7 +93,7 @@ def train(
             raise UsageError(
                 "--resume goes on in the run's own folder: leave out --name, --run-dir"
             )
-        layers = user_layers(set_ or [], given(_asked(flags)))
+        layers = user_layers(set_ or [], given(_without_open_machine(flags)))
         run, merged = _resumed(arch, resume, runs_dir, layers, (preset_, config), allow_changes)
     elif allow_changes:
         raise UsageError("--allow-changes goes with --resume RUN")
@@ -136,8 +136,9 @@ def _dry_run(config: TrainConfig, *, fitting_batch: bool, as_json: bool) -> None
         "time": f"{duration(facts['seconds_per_epoch'])} an epoch, "
         f"{duration(facts['seconds'])} in all",
     }
-    for name, text in lines.items():
-        print(f"{name:<20} {text}")
+    from netlab.figures.text_table import text_table
+
+    print("\n".join(text_table([*lines.items()], width=terminal_width(), numbers=False)))
 
 
 def merged_settings(
@@ -157,21 +158,21 @@ def merged_settings(
     return merge({}, recipe(arch, layers, preset_))
 
 
-def _asked(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags without those that leave the machine's settings as the run has them."""
+def _without_open_machine(flags: dict[str, Any]) -> dict[str, Any]:
+    """The flags without `--precision auto` and the like: a run that goes on keeps its machine."""
     return {k: v for k, v in flags.items() if not (k in MACHINE_FIELDS and v in AUTO)}
 
 
 def _resumed(
     arch: str | None,
-    which: str,
+    name: str,
     runs_dir: Path,
     layers: list[Layer],
     others: tuple[Any, ...],
     allow_changes: bool,
 ) -> tuple[RunDir, TrainConfig]:
     """The run to go on with and its config; what breaks equality has to be allowed."""
-    run = find_run(which, runs_dir)
+    run = find_run(name, runs_dir)
     from netlab.runs.pictures import with_own_paths
 
     stored = with_own_paths(merge({}, [read_config_file(run.config)]), run)

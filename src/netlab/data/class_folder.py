@@ -27,8 +27,8 @@ class ClassFolder:
         """Decode one split; see `netlab.contracts.dataset.Dataset`."""
         root = existing_folder(request.images, "--images")
         tree = PictureTree(root)
-        there, halves = _layout(tree, request)
-        classes = _chosen(there, tree, request)
+        available, halves = _layout(tree, request)
+        classes = _chosen(available, tree, request)
         by_half = {half: tree.pictures(classes, half) for half in halves}
         files = {name: file for half in by_half.values() for name, file in half.items()}
         if tree.outside:
@@ -65,18 +65,18 @@ def _layout(tree: PictureTree, request: DataRequest) -> tuple[list[str], tuple[s
     return train, OFFICIAL["all"]
 
 
-def _chosen(there: list[str], tree: PictureTree, request: DataRequest) -> tuple[str, ...]:
+def _chosen(available: list[str], tree: PictureTree, request: DataRequest) -> tuple[str, ...]:
     """The classes that are asked for, or all."""
-    if not there:
+    if not available:
         raise DataError(
             f"{tree.root}: no class folders in it; put the pictures of each class into one"
         )
-    classes = request.classes or tuple(there)
+    classes = request.classes or tuple(available)
     if len(set(classes)) < len(classes):
         raise DataError(f"--classes {','.join(classes)}: give different names")
-    if missing := [name for name in classes if name not in there]:
+    if missing := [name for name in classes if name not in available]:
         raise DataError(
             f"--classes {','.join(classes)}: no folder {listing(missing)} in {tree.root}; "
-            f"there are {listing(there)}"
+            f"there are {listing(available)}"
         )
     return classes

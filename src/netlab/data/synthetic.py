@@ -67,7 +67,7 @@ def draw(rng: np.random.Generator, size: int) -> tuple[NDArray[np.uint8], NDArra
     picture = _ground(rng, size)
     for _ in range(rng.integers(1, 3)):
         _lay(picture, coat(rng, size), rasterize(_clutter(rng), _WHOLE, size), light)
-    body, head, face = (rasterize(part, placement, size) for part in animal)
+    body, head, face = (rasterize(outlines, placement, size) for outlines in animal)
     fur = coat(rng, size)
     rough = np.float32(0.22) * noise(rng, size, size / 3, size / 3)
     body, head = (_ruffle(cover, rough) for cover in (body, head))
@@ -185,7 +185,7 @@ def _clutter(rng: np.random.Generator) -> list[Outline]:
     outlines = []
     for _ in range(rng.integers(1, 4)):
         placement = _placement(rng, rng.uniform(0.08, 0.35), 0.6)
-        outlines += [part @ placement[:, :2].T + placement[:, 2] for part in _thing(rng)]
+        outlines += [outline @ placement[:, :2].T + placement[:, 2] for outline in _thing(rng)]
     return outlines
 
 
@@ -265,7 +265,9 @@ def _head(
     face = [ellipse(side * 0.4 + turn, -0.1, eye, eye) for side in (-1, 1)]
     face.append(ellipse(1.5 * turn, 0.45, 0.16, 0.12))
     tilt = radius * _turned(rng.normal(0, 0.15)).T
-    return [part @ tilt + (x, y) for part in head], [part @ tilt + (x, y) for part in face]
+    return [outline @ tilt + (x, y) for outline in head], [
+        outline @ tilt + (x, y) for outline in face
+    ]
 
 
 def _ruffle(cover: Plane, rough: Plane) -> Plane:
@@ -297,8 +299,10 @@ def _photograph(rng: np.random.Generator, picture: Picture) -> NDArray[np.uint8]
     return np.asarray(Image.fromarray(np.ascontiguousarray(bytes_)).filter(lens))
 
 
-def _resize(plane: Plane, size: int, how: Image.Resampling = Image.Resampling.BILINEAR) -> Plane:
-    return np.asarray(Image.fromarray(plane).resize((size, size), how))
+def _resize(
+    plane: Plane, size: int, resample: Image.Resampling = Image.Resampling.BILINEAR
+) -> Plane:
+    return np.asarray(Image.fromarray(plane).resize((size, size), resample))
 
 
 def _classes(cover: Plane) -> NDArray[np.uint8]:

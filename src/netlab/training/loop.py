@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from netlab.config import TrainConfig
+from netlab.contracts.dataset import PictureSet
 from netlab.contracts.schedule import Schedule
 from netlab.contracts.task import Task
 from netlab.device import Machine
@@ -47,9 +47,9 @@ class Trainer:
     task: Task
     machine: Machine
     schedule: Schedule
-    train: Any
+    train: PictureSet
     """Training split, in the form of the task."""
-    val: Any
+    val: PictureSet
     listener: Listener
     stopped: Callable[[], bool] = lambda: False
     """Asked after every batch; true ends the training with its state whole."""

@@ -79,8 +79,8 @@ def _shape(path: Path, start: bytes, sides: tuple[int, ...], mend: str) -> tuple
         )
     shape = tuple(int.from_bytes(start[i : i + 4]) for i in range(4, head, 4))
     if shape[1:] != sides:
-        there, wanted = (" × ".join(map(str, pixels)) for pixels in (shape[1:], sides))
-        raise DataError(f"{path}: pictures of {there} pixels, expected {wanted}")
+        actual, wanted = (" × ".join(map(str, pixels)) for pixels in (shape[1:], sides))
+        raise DataError(f"{path}: pictures of {actual} pixels, expected {wanted}")
     if shape[0] > _MOST:
         raise DataError(
             f"{path}: its header announces {shape[0]} entries, at most {_MOST} are read"
