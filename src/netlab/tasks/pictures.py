@@ -170,8 +170,9 @@ class PictureReport:
 
     def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
         """The score of resamples of the pictures: draws (R, N) to (R,)."""
-        scores: NDArray[np.float64] = draws @ torch.cat(self.quality).double().numpy()
-        return scores / draws.sum(axis=1)
+        values = torch.cat(self.quality).double().numpy()
+        scores: NDArray[np.float64] = draws @ values / draws.sum(axis=1)
+        return scores
 
     def by_rank(self) -> NDArray[np.float64]:
         """The score of each picture, (N,), its sign such that more is better."""
