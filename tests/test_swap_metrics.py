@@ -230,7 +230,7 @@ def test_latent_measures_refuse_other_shapes() -> None:
         active_dimensions(torch.zeros(4))
     with pytest.raises(ValueError, match=r"active \(3,\)"):
         latent_r2(torch.zeros(4, 2), torch.zeros(4, 2), torch.ones(3, dtype=torch.bool))
-    with pytest.raises(ValueError, match=r"again \(5, 2\)"):
+    with pytest.raises(ValueError, match=r"swapped_codes \(5, 2\)"):
         latent_r2(torch.zeros(4, 2), torch.zeros(5, 2), torch.ones(2, dtype=torch.bool))
     with pytest.raises(ValueError, match="N of 1 or more"):
         active_dimensions(torch.zeros(0, 2))
@@ -507,7 +507,7 @@ def test_nearest_real_is_that_of_brute_force(block: int, monkeypatch: pytest.Mon
     every = np.sqrt((gaps**2).mean(axis=(2, 3, 4)))
     every[asked[:, None] != labels[None]] = np.inf
     found = nearest_real(images, asked, pool, labels)
-    assert found.place.tolist() == every.argmin(axis=1).tolist()
+    assert found.pool_index.tolist() == every.argmin(axis=1).tolist()
     np.testing.assert_allclose(found.distance, every.min(axis=1), rtol=1e-5)
     assert found.distance[7] == 0
 
@@ -516,7 +516,7 @@ def test_nearest_real_keeps_to_the_asked_class() -> None:
     image = noise(1, 4, 4, 1)
     pool = np.concatenate([image, 255 - image])
     found = nearest_real(image, np.array([1]), pool, np.array([0, 1], dtype=np.uint8))
-    assert found.place.tolist() == [1]
+    assert found.pool_index.tolist() == [1]
     assert found.distance.tolist() == rms(image, 255 - image).tolist()
 
 

@@ -117,7 +117,7 @@ def judge(judge_weights: Path) -> Judge:
 def report_on(network: nn.Module, judge: Judge | None, **changes: Any) -> VaeReport:
     config = tiny_labelled("vae", image_size=SIZE, latent=NUMBERS, **changes)
     task = ConditionalVae(config, digits.CLASSES, channels=1, mirrors=False)
-    report = VaeReport(task, part("test"), part("train"), "test", judge)
+    report = VaeReport(task.likelihood, part("test"), part("train"), "test", judge)
     return score(report, task, network, report.data, resolve("cpu", "fp32", 1), 50)
 
 
@@ -213,7 +213,7 @@ def test_bounds_of_an_exact_network_are_those_of_its_formulas(swapping: VaeRepor
     assert result["kl_nats"] == pytest.approx(float(kl.mean()))
     assert result["elbo_nats"] == pytest.approx(-result["reconstruction_nats"] - result["kl_nats"])
     assert (result["iwae"]["k"], result["iwae"]["count"]) == (2, 60)
-    first = -(swapping.gathered.reconstruction + swapping.gathered.kl)[:60].mean()
+    first = -(swapping.gathered.reconstruction_nats + swapping.gathered.kl_nats)[:60].mean()
     assert result["iwae"]["nats"] > float(first) - 5, "no looser than the ELBO, but for its noise"
     assert result["bits_per_dim"] is None, "gray values have no probability under bce"
 
@@ -275,6 +275,25 @@ def test_a_small_sample_need_not_hold_every_class(judge: Judge) -> None:
     assert scores.another_real()["swap_accuracy"] == pytest.approx(0.75, abs=0.26)
     nowhere = SwapScores(data, train, torch.tensor([4, 5, 6, 7]), judge)
     assert nowhere.swaps(data.images, None)["distance"]["nearest_real"] is None
+
+
+def test_the_judge_reads_every_picture_once(judge: Judge, quick: None) -> None:
+    """As it is and under each disturbance; more only where a picture is another one."""
+    report = report_on(Oracle(), judge)
+    pictures = []
+    network = judge.network
+    handle = network.neck.register_forward_pre_hook(lambda _, args: pictures.append(len(args[0])))
+    try:
+        report.result()
+        # originals and swapped pictures in full, reconstructions as they are
+        assert sum(pictures) == COUNT * (2 * (1 + len(TESTS)) + 1)
+        report.rows()
+        report.resampled(np.ones((1, COUNT), dtype=np.int64))
+        report.table()
+        report.headlines()
+        assert sum(pictures) == COUNT * (2 * (1 + len(TESTS)) + 1)
+    finally:
+        handle.remove()
 
 
 def test_disturbed_swaps_are_read_as_the_disturbed_pictures_are(

@@ -16,8 +16,8 @@ class Nearest(NamedTuple):
 
     distance: NDArray[np.float64]
     """(N,), root mean square over pixels and channels, in [0, 1]."""
-    place: NDArray[np.int64]
-    """(N,), its place in the pool."""
+    pool_index: NDArray[np.int64]
+    """(N,), its index in the pool."""
 
 
 def as_unit(pictures: NDArray[Any]) -> NDArray[np.float32]:
@@ -82,9 +82,9 @@ def _search(
     pool: NDArray[np.uint8],
     theirs: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """For each of `images[ours]`, the place in `theirs` of the nearest of `pool[theirs]`."""
+    """For each of `images[ours]`, the index in `theirs` of the nearest of `pool[theirs]`."""
     best = torch.full((len(ours),), torch.inf)
-    place = torch.zeros(len(ours), dtype=torch.int64)
+    index = torch.zeros(len(ours), dtype=torch.int64)
     for low in range(0, len(theirs), _POOL):
         keys = _rows(pool[theirs[low : low + _POOL]])  # (P, D)
         lengths = keys.square().sum(dim=1)
@@ -92,11 +92,11 @@ def _search(
             block = slice(start, start + _QUERIES)
             # |a|² is the same for all of a row and moves no minimum
             gaps = torch.addmm(lengths, _rows(images[ours[block]]), keys.T, alpha=-2)  # (Q, P)
-            smallest, where = gaps.min(dim=1)
+            smallest, nearest = gaps.min(dim=1)
             closer = smallest < best[block]
             best[block] = torch.where(closer, smallest, best[block])
-            place[block] = torch.where(closer, where + low, place[block])
-    return place.numpy()
+            index[block] = torch.where(closer, nearest + low, index[block])
+    return index.numpy()
 
 
 def _rows(pictures: NDArray[np.uint8]) -> Tensor:

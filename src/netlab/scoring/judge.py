@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from netlab.device import Machine
 from netlab.errors import WeightsError
+from netlab.models.classifier import Classifier
 from netlab.runs.find import find_weights, name_of
 from netlab.tasks.load import load_weights
 from netlab.tasks.pixels import COLOURS
@@ -52,4 +54,5 @@ def load_judge(
             f"{COLOURS[channels]}; name another with --judge"
         )
     accuracy = about.get("metrics", {}).get("test_accuracy")
-    return Judge(machine.place(network).eval(), name_of(path), about["input"]["size"], accuracy)
+    classifier = cast(Classifier, machine.place(network).eval())
+    return Judge(classifier, name_of(path), about["input"]["size"], accuracy)

@@ -16,7 +16,7 @@ from netlab.models.vae import ConditionalVAE
 from netlab.runs.find import find_weights, name_of
 from netlab.tasks.load import Loaded, load_weights
 from netlab.tasks.pixels import to_bytes, to_unit
-from netlab.tasks.vae.build import TASK, build_likelihood
+from netlab.tasks.vae.task import build_likelihood
 
 Pictures = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -57,7 +57,7 @@ class Swapper:
             loaded, name = weights, weights.config.arch
         else:
             path = find_weights(str(weights), Path("runs"))
-            loaded, name = load_weights(path, task=TASK), name_of(path)
+            loaded, name = load_weights(path, task="vae"), name_of(path)
         return cls(loaded, resolve(device, "fp32", threads), name)
 
     @property

@@ -62,7 +62,9 @@ class Dependence(nn.Module):
     def forward(self, step: VaeStep) -> Tensor:
         """See `VaeTerm`; at least 0, and 0 before the first batch is summed."""
         features = self._features(step.posterior.mean)
-        deviations = features @ self._solution() - self._shares()
+        # of each class in the sums: the labels' products with the constant
+        shares = self.moments[0, -self.classes :] / self.count.clamp(min=1)
+        deviations = features @ self._solution() - shares
         explained = deviations.square().sum(dim=1).mean() / (1 - 1 / self.classes)
         return explained * risen(step.done, self.ramp)
 
@@ -92,8 +94,3 @@ class Dependence(nn.Module):
         ridge[0] = 1e-6  # the constant is not shrunk
         solution: Tensor = torch.linalg.solve(products + ridge.diag(), labels)
         return solution
-
-    @torch.no_grad()
-    def _shares(self) -> Tensor:
-        """Share of each class (K,) in the sums; its row of products with the constant."""
-        return self.moments[0, -self.classes :] / self.count.clamp(min=1)

@@ -1,13 +1,14 @@
 """An independent classifier that reads what a conditional VAE makes; never used in its training."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from netlab.layers.disturb import TESTS
+from netlab.models.classifier import Classifier
 from netlab.tasks.pixels import normalise
 
 _BATCH = 256
@@ -34,13 +35,13 @@ class Judge:
     """A classifier's network with what is needed to use it.
 
     Args:
-        network: a `netlab.models.classifier.Classifier` in evaluation mode.
+        network: in evaluation mode.
         name: what people call its weights.
         size: side of the pictures it takes; others are resized to it.
         accuracy: on the real pictures of its own test part, if its weights say so.
     """
 
-    network: Any
+    network: Classifier
     name: str
     size: int
     accuracy: float | None = None

@@ -4,17 +4,21 @@ import time
 from collections.abc import Mapping
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from netlab.contracts.dataset import LabelledSet
-from netlab.contracts.report import Headline, Measure, Section, Shown
+from netlab.contracts.likelihood import Likelihood
+from netlab.contracts.report import Batch, Headline, Measure, Section, Shown
+from netlab.contracts.vae_term import Posterior, VaeNetwork
 from netlab.figures.grid import as_rgb
+from netlab.figures.swaps import label_sheet
+from netlab.figures.text_table import text_table
 from netlab.metrics.bounds import (
     bits_per_dim,
     gaussian_log_density,
@@ -25,11 +29,10 @@ from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
 from netlab.tasks.base import raw_batch
 from netlab.tasks.pixels import to_bytes, to_unit
-from netlab.tasks.vae.gathered import Gathered, joined
-from netlab.tasks.vae.judge import Judge
-from netlab.tasks.vae.page import vae_headlines, vae_sections
-from netlab.tasks.vae.scores import SwapScores, mean_of
-from netlab.tasks.vae.table import vae_measures, vae_table
+from netlab.tasks.score_table import count_line, score_lines
+from netlab.tasks.vae.judge import Judge, Seen
+from netlab.tasks.vae.page import score_rows, vae_headlines, vae_sections
+from netlab.tasks.vae.scores import SwapScores, finite
 from netlab.vae_terms.kl import kl_nats
 
 _SHOWN, _CLASSES = 8, 10  # pictures in the figure, and in the page
@@ -38,73 +41,116 @@ _BOUNDED = 512  # pictures that it is measured on: each costs as much as fifty o
 _BATCH = 256
 
 
+class Gathered(NamedTuple):
+    """What one pass over the scored pictures leaves behind, a row a picture."""
+
+    mean: Tensor
+    """(N, D), posterior means under the true label."""
+    swapped_mean: Tensor
+    """(N, D), posterior means of the swapped pictures under the asked label."""
+    reconstruction_nats: Tensor
+    """(N,), -log p(x | z, y), z drawn from the posterior."""
+    kl_nats: Tensor
+    """(N,)."""
+    bounds: Tensor
+    """(M,), importance-weighted bounds of the first pictures."""
+    reconstructions: NDArray[np.uint8]
+    """(N, S, S, C), decoded from the mean under the true label."""
+    swapped: NDArray[np.uint8]
+    """(N, S, S, C), decoded from the mean under the asked label."""
+
+
+class EveryLabel(NamedTuple):
+    """N pictures and what is decoded from their posterior means."""
+
+    images: NDArray[np.uint8]
+    """(N, S, S, C)."""
+    reconstructions: NDArray[np.uint8]
+    """(N, S, S, C), with the label they have."""
+    swaps: NDArray[np.uint8]
+    """(N, K, S, S, C), with each label."""
+
+
 class VaeReport:
-    """Gathers what a conditional VAE does with a part of the data.
+    """Gathers what a conditional VAE does with a split of the data.
 
     Each picture is swapped to one other label, all others equally often: the label of picture i is
     moved on by 1 + i mod (K - 1).
 
     Args:
-        task: the vae task; gives batches.
-        data: the part that is scored.
-        train: the training part: the probes are fitted there, the nearest pictures found there.
-        split: name of the scored part.
+        likelihood: of the loss that the network was trained with.
+        data: the split that is scored.
+        train: the training split: the probes are fitted there, the nearest pictures found there.
+        split: name of the scored split.
         judge: reads pictures; None leaves out what needs one.
-        beside: results of other weights by name, shown beside these.
+        others: results of other weights by name, shown next to these.
     """
 
     def __init__(
         self,
-        task: Any,
+        likelihood: Likelihood,
         data: LabelledSet,
         train: LabelledSet,
         split: str,
         judge: Judge | None,
-        beside: Mapping[str, Any] = MappingProxyType({}),
+        others: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        self.task, self.data, self.train, self.split = task, data, train, split
-        self.judge, self.network, self.beside = judge, None, beside
-        self.kinds = len(data.classes)
+        self.likelihood, self.data, self.train, self.split = likelihood, data, train, split
+        self.judge, self.others = judge, others
+        self.network: VaeNetwork | None = None
+        self.device = torch.device("cpu")
+        classes = len(data.classes)
         self.labels = torch.from_numpy(data.labels)
-        turn = 1 + torch.arange(len(data)) % max(1, self.kinds - 1)
-        self.asked = (self.labels + turn) % self.kinds
-        self.parts: list[Gathered] = []
+        turn = 1 + torch.arange(len(data)) % max(1, classes - 1)
+        self.asked = (self.labels + turn) % classes
+        self.scores = SwapScores(data, train, self.asked, judge)
+        self.batches: list[Gathered] = []
         self.generator = torch.Generator().manual_seed(0)
-        self.seen, self.seconds = 0, 0.0
+        self.pictures, self.seconds = 0, 0.0
 
-    def update(self, network: Any, batch: tuple[Tensor, ...]) -> None:
+    def update(self, network: nn.Module, batch: Batch) -> None:
         """Take one batch in; batches come in the order of the pictures."""
-        self.network = network
-        images, labels = batch
-        place = slice(self.seen, self.seen + len(images))
-        every = torch.eye(self.kinds, device=images.device)
-        true, wrong = every[labels], every[self.asked[place].to(labels.device)]
-        likelihood = self.task.likelihood
+        vae, (images, labels) = cast(VaeNetwork, network), batch
+        self.network, self.device = vae, images.device
+        one_hot = torch.eye(len(self.data.classes), device=images.device)
+        asked = self.asked[self.pictures : self.pictures + len(images)].to(labels.device)
+        true_weights, wrong_weights = one_hot[labels], one_hot[asked]
+        likelihood = self.likelihood
+
         started = time.perf_counter()
-        posterior = network.encode(images, true)
-        swapped = likelihood.picture(network.decode(posterior.mean, wrong))
-        pictures = to_bytes(swapped)  # waits for the GPU
-        self.seconds += time.perf_counter() - started
+        posterior = vae.encode(images, true_weights)
+        swapped = to_bytes(likelihood.picture(vae.decode(posterior.mean, wrong_weights)))
+        self.seconds += time.perf_counter() - started  # to_bytes has waited for the GPU
+
         z = posterior.sample(self.generator)
-        # Re-encoded as a file would be: rounded to 256 levels.
-        stored = to_unit(torch.from_numpy(pictures).to(images.device))
-        self.parts.append(
-            Gathered(
-                mean=posterior.mean.cpu(),
-                again_mean=network.encode(stored, wrong).mean.cpu(),
-                reconstruction=likelihood.nats(network.decode(z, true), images).cpu(),
-                kl=_kl(posterior).cpu(),
-                bound=self._bounds(network, images, true, posterior),
-                again=to_bytes(likelihood.picture(network.decode(posterior.mean, true))),
-                swapped=pictures,
-            )
+        # Encoded again as a file would be: rounded to 256 levels.
+        stored = to_unit(torch.from_numpy(swapped).to(images.device))
+        gathered = Gathered(
+            mean=posterior.mean,
+            swapped_mean=vae.encode(stored, wrong_weights).mean,
+            reconstruction_nats=likelihood.nats(vae.decode(z, true_weights), images),
+            kl_nats=kl_nats(posterior.mean, posterior.log_var).sum(dim=1),
+            bounds=self._bounds(vae, images, true_weights, posterior),
+            reconstructions=to_bytes(likelihood.picture(vae.decode(posterior.mean, true_weights))),
+            swapped=swapped,
         )
-        self.seen += len(images)
+        self.batches.append(gathered)
+        self.pictures += len(images)
 
     @cached_property
     def gathered(self) -> Gathered:
-        """All batches, joined."""
-        return joined(self.parts)
+        """All batches as one, on the CPU."""
+        columns: Any = zip(*self.batches, strict=True)
+        joined: list[Any] = [
+            torch.cat(column).cpu() if isinstance(column[0], Tensor) else np.concatenate(column)
+            for column in columns
+        ]
+        return Gathered(*joined)
+
+    @cached_property
+    def seen(self) -> Seen | None:
+        """What the judge sees in the swapped pictures, read once for all that needs it."""
+        return self.scores.see(self.gathered.swapped)
 
     def result(self) -> dict[str, Any]:
         """The JSON document of `netlab eval`; see the contract of its keys in the README."""
@@ -112,12 +158,12 @@ class VaeReport:
 
     @cached_property
     def _result(self) -> dict[str, Any]:
-        found = self.gathered
-        reconstruction, kl = float(found.reconstruction.mean()), float(found.kl.mean())
+        gathered = self.gathered
+        reconstruction = float(gathered.reconstruction_nats.mean())
+        kl = float(gathered.kl_nats.mean())
         dims = int(np.prod(self.data.images.shape[1:]))
-        levels = self.task.likelihood.levels
-        scores = SwapScores(self.data, self.train, self.asked, self.judge)
-        active = active_dimensions(found.mean)
+        active = active_dimensions(gathered.mean)
+        judge = self.judge
         return {
             "split": self.split,
             "count": len(self.data),
@@ -127,58 +173,77 @@ class VaeReport:
             "kl_nats": kl,
             "iwae": {
                 "k": _SAMPLES,
-                "count": len(found.bound),
-                "nats": float(found.bound.mean()),
+                "count": len(gathered.bounds),
+                "nats": float(gathered.bounds.mean()),
             },
-            "bits_per_dim": bits_per_dim(reconstruction + kl, dims) if levels else None,
-            **scores.reconstructions(found.again),
-            **scores.swaps(found.swapped, scores.see(found.swapped)),
-            "leak": self._leak(found.mean),
-            "latent_r2": mean_of(latent_r2(found.mean, found.again_mean, active)),
+            "bits_per_dim": (
+                bits_per_dim(reconstruction + kl, dims) if self.likelihood.levels else None
+            ),
+            **self.scores.reconstructions(gathered.reconstructions),
+            **self.scores.swaps(gathered.swapped, self.seen),
+            "leak": self._leak(gathered.mean),
+            "latent_r2": finite(latent_r2(gathered.mean, gathered.swapped_mean, active)),
             "active_dimensions": int(active.sum()),
             "classes": list(self.data.classes),
-            "judge": self._judged(),
+            "judge": judge and {"weights": judge.name, "accuracy": judge.accuracy},
             "baselines": {
-                "input": scores.returned_input(),
-                "real": scores.another_real(),
-                **self.beside,
+                "input": self.scores.returned_input(),
+                "real": self.scores.another_real(),
+                **self.others,
             },
             "images_per_second": round(len(self.data) / max(self.seconds, 1e-9), 1),
         }
 
     def table(self, width: int | None = None) -> list[str]:
-        """The scores as lines of text, beside those of the trivial predictors."""
-        return vae_table(self.result(), width)
+        """The scores as lines of text: the VAE beside trivial stand-ins and other weights."""
+        result = self.result()
+        columns = ["network", *result["baselines"]]
+        lines = score_lines(columns, score_rows(result), width)
+        return [count_line(result), *lines, *_swap_lines(result, width)]
 
     def measures(self) -> list[Measure]:
-        """What runs are compared by, the score first; see `contracts.report.Report`."""
-        return vae_measures(self.result())
+        """What VAEs are compared by; the score comes first, without a judge the likelihood."""
+        judged = self.judge is not None
+        likelihood = [
+            Measure("reconstruction, nats", ("reconstruction_nats",), higher_is_better=False),
+            Measure("KL, nats", ("kl_nats",), higher_is_better=None),
+            Measure("reconstruction MSE", ("mse",), higher_is_better=False),
+        ]
+        swap = [
+            Measure("swap accuracy", ("swap_accuracy",), higher_is_better=True),
+            Measure("read right", ("reconstruction_read_right",), higher_is_better=True),
+            Measure("Frechet distance", ("realism", "swapped"), higher_is_better=False),
+        ]
+        z = [
+            Measure("latent R2", ("latent_r2",), higher_is_better=True),
+            Measure("leak, linear", ("leak", "linear"), higher_is_better=False),
+            Measure("leak, MLP", ("leak", "mlp"), higher_is_better=False),
+        ]
+        return [*swap, *z, *likelihood] if judged else [*likelihood, *z]
 
     def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
         """The score of resamples of the pictures, draws (R, N) to (R,): swap accuracy, or without
         a judge the reconstruction in nats.
         """
-        found = self.gathered
-        if self.judge is None:
-            values = found.reconstruction.double().numpy()
+        if self.seen is None:
+            values = self.gathered.reconstruction_nats.double().numpy()
         else:
-            read = self.judge.read(to_unit(torch.from_numpy(found.swapped)))
-            values = (read.cpu() == self.asked).double().numpy()
+            values = (self.seen.ids == self.asked).double().numpy()
         with np.errstate(invalid="ignore"):  # a diverged network has infinite nats
             scores: NDArray[np.float64] = draws @ values / draws.sum(axis=1)
         return scores
 
     def by_rank(self) -> NDArray[np.float64]:
         """How well each picture is reconstructed, (N,): the log likelihood in nats."""
-        return -self.gathered.reconstruction.double().numpy()
+        return -self.gathered.reconstruction_nats.double().numpy()
 
     def shown(self, indices: NDArray[np.int64]) -> Shown:
         """Some pictures, and what they become under the labels asked for."""
-        found, names = self.gathered, self.data.classes
+        names = self.data.classes
         labels, asked = self.data.labels[indices], self.asked.numpy()[indices]
         return Shown(
             common=[("Input", as_rgb(self.data.images[indices]))],
-            own=as_rgb(found.swapped[indices]),
+            own=as_rgb(self.gathered.swapped[indices]),
             names=[f"{names[a]} to {names[b]}" for a, b in zip(labels, asked, strict=True)],
             scores=[f"{nats:.0f}" for nats in self.by_rank()[indices]],
         )
@@ -189,16 +254,16 @@ class VaeReport:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row a picture for `--csv`: name, labels, what the judge reads, nats."""
-        found, names = self.gathered, self.data.classes
-        read = self.judge.read(to_unit(torch.from_numpy(found.swapped))) if self.judge else None
+        gathered, names = self.gathered, self.data.classes
+        read = [""] * len(self.data) if self.seen is None else [names[k] for k in self.seen.ids]
         return [
             {
                 "name": name,
                 "true_label": names[self.data.labels[i]],
                 "asked_label": names[int(self.asked[i])],
-                "read": "" if read is None else names[int(read[i])],
-                "reconstruction_nats": round(float(found.reconstruction[i]), 4),
-                "kl_nats": round(float(found.kl[i]), 4),
+                "read": read[i],
+                "reconstruction_nats": round(float(gathered.reconstruction_nats[i]), 4),
+                "kl_nats": round(float(gathered.kl_nats[i]), 4),
             }
             for i, name in enumerate(self.data.names)
         ]
@@ -211,67 +276,105 @@ class VaeReport:
         """It takes no class for another."""
 
     def sections(self) -> list[Section]:
-        """The parts of its page."""
-        return vae_sections(self)
-
-    def under_every_label(self) -> tuple[NDArray[np.int64], Any]:
-        """Places of the first picture of each class, and those under every label."""
-        chosen = _one_of_each(self.data.labels, _CLASSES)
-        images, labels = raw_batch(self.data, chosen, lambda t: t)
-        return chosen, self.task.under_every_label(self.network, images, labels)
+        """What its page shows."""
+        indices = _one_of_each(self.data.labels, _CLASSES)
+        return vae_sections(
+            self.result(),
+            self.data,
+            self.gathered.reconstructions,
+            self.by_rank(),
+            indices,
+            self._under_every_label(indices),
+        )
 
     def figure(self, title: str) -> Image.Image:
         """Some pictures under every label."""
-        chosen = _one_of_each(self.data.labels, _SHOWN)
-        images, labels = raw_batch(self.data, chosen, lambda t: t)
-        names = [self.data.names[i] for i in chosen]
-        figure: Image.Image = self.task.every_label(self.network, images, labels, names, title)
-        return figure
+        indices = _one_of_each(self.data.labels, _SHOWN)
+        every = self._under_every_label(indices)
+        return every_label_figure(every, self.data, indices, title)
 
-    def _bounds(self, network: Any, images: Tensor, true: Tensor, posterior: Any) -> Tensor:
+    def _under_every_label(self, indices: NDArray[np.int64]) -> EveryLabel:
+        images, labels = raw_batch(self.data, indices, lambda t: t.to(self.device))
+        assert self.network is not None
+        classes = len(self.data.classes)
+        return under_every_label(self.network, self.likelihood, images, labels, classes)
+
+    def _bounds(
+        self, network: VaeNetwork, images: Tensor, true_weights: Tensor, posterior: Posterior
+    ) -> Tensor:
         """Importance-weighted bounds of as many pictures of a batch as are still wanted."""
-        count = max(0, min(len(images), _BOUNDED - self.seen))
+        count = max(0, min(len(images), _BOUNDED - self.pictures))
         if not count:
             return torch.zeros(0)
-        mean, log_var = posterior.mean[:count], posterior.log_var[:count]
-        weights = []
+        first = Posterior(posterior.mean[:count], posterior.log_var[:count])
+        log_weights = []
         for _ in range(_SAMPLES):
-            z = type(posterior)(mean, log_var).sample(self.generator)
-            log_p = -self.task.likelihood.nats(network.decode(z, true[:count]), images[:count])
-            log_q = gaussian_log_density(z, mean, log_var)
-            weights.append((log_p + standard_log_density(z) - log_q).cpu())
-        return importance_bound(torch.stack(weights))
+            z = first.sample(self.generator)
+            output = network.decode(z, true_weights[:count])
+            log_p = -self.likelihood.nats(output, images[:count])
+            log_q = gaussian_log_density(z, first.mean, first.log_var)
+            log_weights.append(log_p + standard_log_density(z) - log_q)
+        return importance_bound(torch.stack(log_weights).cpu())  # waits for the GPU
 
     @torch.inference_mode()
     def _leak(self, test_means: Tensor) -> dict[str, float]:
-        network: Any = self.network
-        device = next(network.parameters()).device
-        every = torch.eye(self.kinds, device=device)
+        assert self.network is not None
+        classes = len(self.data.classes)
+        one_hot = torch.eye(classes, device=self.device)
         means = []
         for start in range(0, len(self.train), _BATCH):
             indices = np.arange(start, min(start + _BATCH, len(self.train)))
-            images, labels = raw_batch(self.train, indices, lambda t: t.to(device))
-            means.append(network.encode(images, every[labels]).mean.cpu())
+            images, labels = raw_batch(self.train, indices, lambda t: t.to(self.device))
+            means.append(self.network.encode(images, one_hot[labels]).mean)
+        train_means = torch.cat(means).cpu()  # waits for the GPU
         labels = torch.from_numpy(self.train.labels)
-        sides = (torch.cat(means).clone(), labels, test_means.clone(), self.labels, self.kinds)
+        sides = (train_means.clone(), labels, test_means.clone(), self.labels, classes)
         with torch.inference_mode(False), torch.enable_grad():
             return {
                 "linear": linear_probe(*sides),
                 "mlp": mlp_probe(*sides),
-                "chance": chance(labels, self.labels, self.kinds),
+                "chance": chance(labels, self.labels, classes),
             }
 
-    def _judged(self) -> dict[str, Any] | None:
-        if self.judge is None:
-            return None
-        return {"weights": self.judge.name, "accuracy": self.judge.accuracy}
+
+@torch.inference_mode()
+def under_every_label(
+    network: VaeNetwork, likelihood: Likelihood, images: Tensor, labels: Tensor, classes: int
+) -> EveryLabel:
+    """Decode pictures (N, C, S, S) with their label and with each of K; all on one device."""
+    one_hot = torch.eye(classes, device=images.device)
+    true_weights = one_hot[labels]
+    z = network.encode(images, true_weights).mean
+    reconstructions = to_bytes(likelihood.picture(network.decode(z, true_weights)))
+    every = network.decode(z.repeat_interleave(classes, dim=0), one_hot.repeat(len(images), 1))
+    swaps = to_bytes(likelihood.picture(every))
+    shape = (len(images), classes, *swaps.shape[1:])
+    return EveryLabel(to_bytes(images), reconstructions, swaps.reshape(shape))
 
 
-def _kl(posterior: Any) -> Tensor:
-    return kl_nats(posterior.mean, posterior.log_var).sum(dim=1)
+def every_label_figure(
+    every: EveryLabel, data: LabelledSet, indices: NDArray[np.int64], title: str
+) -> Image.Image:
+    """A figure of the pictures at `indices`, their reconstruction, and each under every label."""
+    captions = [f"{data.names[i]}: {data.classes[data.labels[i]]}" for i in indices]
+    return label_sheet(*every, captions, data.classes, title)
+
+
+def _swap_lines(result: Mapping[str, Any], width: int | None) -> list[str]:
+    table, classes, judge = result["swap_table"], result["classes"], result["judge"]
+    if table is None:
+        return ["no judge for this data set: name one with --judge to have swaps read"]
+    cells = [
+        [name, *("" if share is None else f"{share:.2f}" for share in row)]
+        for name, row in zip(classes, table, strict=True)
+    ]
+    return [
+        "",
+        f"read as asked, by {judge['weights']}: rows are the true label, columns the asked one",
+        *text_table(cells, ["", *classes], width=width),
+    ]
 
 
 def _one_of_each(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Places of the first picture of each of the first `count` classes."""
-    found = [np.flatnonzero(labels == k)[:1] for k in np.unique(labels)[:count]]
-    return np.concatenate(found)
+    """Indices of the first picture of each of the first `count` classes."""
+    return np.concatenate([np.flatnonzero(labels == k)[:1] for k in np.unique(labels)[:count]])

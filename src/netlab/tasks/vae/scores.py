@@ -123,7 +123,7 @@ class SwapScores:
             "mse": float((rms(self.data.images, pictures) ** 2).mean()),
             "reconstruction_read_right": None if read is None else swap_accuracy(read, self.true),
             # Pixels that are dark in the original should stay dark; the lesson's were grey.
-            "background": mean_of(dark_mean(pictures, self.data.images)) if self.gray else None,
+            "background": finite(dark_mean(pictures, self.data.images)) if self.gray else None,
         }
 
     def see(self, pictures: Pictures) -> Seen | None:
@@ -195,14 +195,14 @@ class SwapScores:
             "swap_accuracy_disturbed": {
                 name: swap_accuracy(ids, self.asked) for name, ids in seen.disturbed.items()
             },
-            "swap_table": [[mean_of(cell) for cell in row] for row in table],
+            "swap_table": [[finite(cell) for cell in row] for row in table],
             "kept_old_label": kept_old_label(seen.ids, self.true),
         }
 
     def _style(self, pictures: Pictures) -> dict[str, float | None]:
         measure = digit_style if self.gray else colour_style
         kept = measure(self.data.images, pictures)
-        return {name: mean_of(value) for name, value in kept.items()}
+        return {name: finite(value) for name, value in kept.items()}
 
     def _realism(self, seen: Seen | None) -> dict[str, Any]:
         """Fréchet distances from one half of the real pictures, equal counts in each class."""
@@ -226,7 +226,7 @@ def _floats(pictures: Pictures) -> Tensor:
     return to_unit(torch.from_numpy(pictures))
 
 
-def mean_of(value: Any) -> float | None:
+def finite(value: float | Tensor) -> float | None:
     """A number that JSON has; None where there was nothing to measure."""
     number = float(value)
     return number if math.isfinite(number) else None

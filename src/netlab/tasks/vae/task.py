@@ -1,8 +1,8 @@
 """Pictures to a latent and back, with their label on both sides."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import torch
@@ -10,21 +10,23 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from netlab import registry
+from netlab.components import component, find_component
+from netlab.config import TrainConfig
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch
 from netlab.contracts.score import Score
-from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeStep, VaeTerm
+from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeTerm
+from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
-from netlab.figures.swaps import label_sheet
 from netlab.registry import register
+from netlab.tasks.build import build_block, build_decoder, build_encoder, build_terms
 from netlab.tasks.criterion import WeightedSum
 from netlab.tasks.labelled import LabelledTask
-from netlab.tasks.pixels import to_bytes
-from netlab.tasks.vae.build import build_criterion, build_likelihood, build_network
 from netlab.tasks.vae.judge import Judge
-from netlab.tasks.vae.report import VaeReport
+from netlab.tasks.vae.report import VaeReport, every_label_figure, under_every_label
 from netlab.tasks.vae.scores import VaeScores
 from netlab.tasks.vae.step import vae_step
 
@@ -37,26 +39,7 @@ class ConditionalVae(LabelledTask):
     uses: ClassVar[tuple[str, ...]] = ("stem", "latent", "helper_lr")
     judged: ClassVar[bool] = True
     page_at_end: ClassVar[bool] = False  # probes, bounds and distances take minutes
-
-    @cached_property
-    def criterion(self) -> WeightedSum:
-        """The loss that the config names, as a weighted sum of its terms."""
-        return build_criterion(self.config, len(self.classes), self.channels)
-
-    @cached_property
-    def likelihood(self) -> Likelihood:
-        """Of pictures under what the decoder gives."""
-        return build_likelihood(self.config, self.channels)
-
-    @property
-    def terms(self) -> Mapping[str, VaeTerm]:
-        """The terms of the loss in the order in which they are worked out; see `in_order`."""
-        return cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
-
-    @property
-    def typed(self) -> list[str]:
-        """Their names in the order in which they were typed and are logged."""
-        return [term.name for term in parse_sum(self.config.loss)]
+    loss_kind: ClassVar[str] = "vae-term"
 
     @property
     def last_is_best(self) -> bool:
@@ -64,12 +47,79 @@ class ConditionalVae(LabelledTask):
         return any(term.adversarial for term in self.terms.values())
 
     def build_network(self) -> nn.Module:
-        """A new network with random weights; see `netlab.tasks.vae.build`."""
-        return build_network(self.config, len(self.classes), self.channels)
+        """A new network with random weights, from the components that the config names.
+
+        Raises:
+            ConfigError: components that do not fit each other, or arguments they do not take.
+        """
+        config, channels = self.config, self.channels
+        if registry.get("decoder", config.decoder).needs_skips:
+            raise ConfigError(
+                f"decoder '{config.decoder}' needs skips, which a vae has not; "
+                "choose another --decoder"
+            )
+        block = build_block(config)
+        conditioning = component(config, "conditioning")(
+            classes=len(self.classes), size=config.image_size, block=block
+        )
+        in_channels = (channels + conditioning.image_channels) * config.stem**2
+        encoder, bottleneck = build_encoder(config, in_channels, block)
+        decoder = build_decoder(config, encoder, bottleneck, conditioning.block, with_skips=False)
+        network: nn.Module = component(config, "architecture", config.arch)(
+            encoder,
+            bottleneck,
+            decoder,
+            conditioning,
+            size=config.image_size,
+            latent=config.latent,
+            out_channels=channels * self.likelihood.numbers,
+            stem=config.stem,
+        )
+        return network
 
     def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
         """Pictures and one-hot labels (B, K)."""
         return images, torch.empty(len(images), len(self.classes))
+
+    @cached_property
+    def likelihood(self) -> Likelihood:
+        """Of pictures under what the decoder gives."""
+        return build_likelihood(self.config, self.channels)
+
+    @cached_property
+    def criterion(self) -> WeightedSum:
+        """The loss that the config names, as a weighted sum of its terms in their own order.
+
+        Raises:
+            ConfigError: not exactly one likelihood among the terms.
+        """
+        likelihood_name(self.config)
+        weights = {term.name: term.weight for term in parse_sum(self.config.loss)}
+        terms = build_terms(
+            self.config,
+            "vae",
+            self.loss_kind,
+            order=in_order,
+            classes=len(self.classes),
+            channels=self.channels,
+            size=self.config.image_size,
+            latent=self.config.latent,
+        )
+        return WeightedSum(terms, [weights[name] for name in terms])
+
+    @cached_property
+    def terms(self) -> Mapping[str, VaeTerm]:
+        """The terms of the loss by name, in the order in which they are worked out."""
+        return cast(Mapping[str, VaeTerm], dict(self.criterion.terms.items()))
+
+    @cached_property
+    def typed(self) -> list[str]:
+        """Names of the terms as they were typed, which is how they are logged."""
+        return [term.name for term in parse_sum(self.config.loss)]
+
+    def helpers(self) -> nn.Module:
+        """The networks inside the terms of the loss, such as the adversary."""
+        return self.criterion
 
     def batch(
         self,
@@ -80,6 +130,37 @@ class ConditionalVae(LabelledTask):
     ) -> tuple[Tensor, Tensor]:
         """Float pictures (B, C, S, S) in [0, 1] and int64 labels (B,)."""
         return images, targets
+
+    def loss(self, network: nn.Module, batch: Batch, done: float) -> Loss:
+        """Forward pass and loss of a batch; helpers learn from the same pass."""
+        images, labels = batch
+        step = vae_step(
+            cast(VaeNetwork, network),
+            self.likelihood,
+            self.terms.values(),
+            images,
+            labels,
+            len(self.classes),
+            learning=True,
+            done=done,
+        )
+        helped = {}
+        # The helpers' batch norms learn here: after the terms it would spoil their gradients.
+        for name, term in self.terms.items():
+            if isinstance(term, HelpedTerm):
+                helped[f"{name}_helper"] = term.helper_loss(step)
+        loss: Loss = self.criterion(step)
+        parts = {name: loss.parts[name] for name in self.typed}
+        for name in self.typed:
+            if f"{name}_helper" in helped:
+                parts[f"{name}_helper"] = helped[f"{name}_helper"].detach()
+        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
+
+    def evaluation(self) -> VaeScores:
+        """An empty score-keeper for validation."""
+        return VaeScores(
+            self.criterion, self.likelihood, self.typed, len(self.classes), self.config.seed
+        )
 
     def report(
         self,
@@ -97,96 +178,71 @@ class ConditionalVae(LabelledTask):
             judge: reads the pictures.
             beside: results of other weights.
         """
-        return VaeReport(self, data, train(), split, judge, beside or {})
-
-    def helpers(self) -> nn.Module:
-        """The networks inside the terms of the loss, such as the adversary."""
-        return self.criterion
-
-    def helper_losses(self, step: VaeStep) -> dict[str, Tensor]:
-        """What the terms' own networks learn from, by `TERM_helper`; empty where there are none."""
-        return {
-            f"{name}_helper": term.helper_loss(step)
-            for name, term in self.terms.items()
-            if isinstance(term, HelpedTerm)
-        }
-
-    def loss(self, network: nn.Module, batch: Batch, done: float) -> Loss:
-        """Forward pass and loss of a batch; helpers learn from the same pass."""
-        images, labels = batch
-        step = vae_step(
-            cast(VaeNetwork, network),
-            self.likelihood,
-            self.terms.values(),
-            images,
-            labels,
-            len(self.classes),
-            learning=True,
-            done=done,
-        )
-        # The helpers' batch norms learn here: after the terms it would spoil their gradients.
-        helped = self.helper_losses(step)
-        loss: Loss = self.criterion(step)
-        parts = {**loss.parts, **{name: nats.detach() for name, nats in helped.items()}}
-        logged = [*self.typed, *(f"{name}_helper" for name in self.typed)]
-        parts = {name: parts[name] for name in logged if name in parts}
-        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
-
-    def evaluation(self) -> VaeScores:
-        """An empty score-keeper for validation."""
-        return VaeScores(
-            self.criterion, self.likelihood, self.typed, len(self.classes), self.config.seed
-        )
+        return VaeReport(self.likelihood, data, train(), split, judge, beside or {})
 
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
         facts = super().facts()
-        return {**facts, "input": {**facts["input"], "mean": None, "std": None}}
+        return {
+            **facts,
+            "input": {**facts["input"], "mean": None, "std": None},
+        }
 
     def sample_figure(
         self,
-        network: Any,
+        network: nn.Module,
         data: LabelledSet,
         indices: NDArray[np.int64],
         batch: tuple[Tensor, ...],
         title: str,
     ) -> Image.Image:
         """The pictures at `indices`, their reconstruction, and each under every label."""
-        names = [data.names[i] for i in indices]
         images, labels = batch
-        return self.every_label(network, images, labels, names, title)
-
-    def every_label(
-        self, network: Any, images: Tensor, labels: Tensor, names: Sequence[str], title: str
-    ) -> Image.Image:
-        """A figure of pictures (N, C, S, S), their reconstruction, and each under every label."""
-        found = self.under_every_label(network, images, labels)
-        captions = [f"{n}: {self.classes[k]}" for n, k in zip(names, labels.tolist(), strict=True)]
-        return label_sheet(*found, captions, self.classes, title)
-
-    @torch.inference_mode()
-    def under_every_label(self, network: Any, images: Tensor, labels: Tensor) -> "EveryLabel":
-        """Decode pictures (N, C, S, S) with the label they have, and with each there is."""
-        device = next(network.parameters()).device
-        images, labels = images.to(device), labels.to(device)
-        count, kinds = len(images), len(self.classes)
-        every = torch.eye(kinds, device=images.device)
-        true = every[labels]
-        z = network.encode(images, true).mean
-        again = self.likelihood.picture(network.decode(z, true))
-        outputs = network.decode(z.repeat_interleave(kinds, dim=0), every.repeat(count, 1))
-        swaps = to_bytes(self.likelihood.picture(outputs))
-        return EveryLabel(
-            to_bytes(images), to_bytes(again), swaps.reshape(count, kinds, *swaps.shape[1:])
+        every = under_every_label(
+            cast(VaeNetwork, network), self.likelihood, images, labels, len(self.classes)
         )
+        return every_label_figure(every, data, indices, title)
 
 
-class EveryLabel(NamedTuple):
-    """N pictures and what is decoded from their posterior means."""
+def in_order(names: Iterable[str]) -> list[str]:
+    """Terms in the order in which they are built, learn and are added, however they were typed.
 
-    images: NDArray[np.uint8]
-    """(N, S, S, C)."""
-    again: NDArray[np.uint8]
-    """(N, S, S, C), with the label they have."""
-    swaps: NDArray[np.uint8]
-    """(N, K, S, S, C), with each label."""
+    The likelihood comes first, then what looks at z, then what looks at swapped pictures, then what
+    looks at those encoded again; of each, those without a helper before those with one, by name.
+    """
+
+    def key(name: str) -> tuple[bool, int, bool, str]:
+        term = registry.get("vae-term", name)
+        helped = hasattr(term, "helper_loss")
+        return not hasattr(term, "nats"), term.swaps + term.reencodes, helped, name
+
+    return sorted(names, key=key)
+
+
+def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
+    """The likelihood alone, with its arguments, for weights that are not trained any more."""
+    name = likelihood_name(config)
+    built: Likelihood = find_component(config, "vae-term", name)(
+        channels=channels, size=config.image_size
+    )
+    return built
+
+
+def likelihood_name(config: TrainConfig) -> str:
+    """Name of the one likelihood in a config's loss.
+
+    Raises:
+        ConfigError: there is none, or more than one.
+    """
+    known = [
+        name
+        for name in registry.names("vae-term")
+        if hasattr(registry.get("vae-term", name), "nats")
+    ]
+    likelihoods = [term.name for term in parse_sum(config.loss) if term.name in known]
+    if len(likelihoods) != 1:
+        raise ConfigError(
+            f"loss '{config.loss}' of a vae needs exactly one likelihood ({', '.join(known)}), "
+            f"not {len(likelihoods)}; such as bce+kl"
+        )
+    return likelihoods[0]
