@@ -1,5 +1,6 @@
 """Shared helpers: tiny data, tiny weights, the real process, the real data where they are."""
 
+import csv
 import functools
 import os
 import subprocess
@@ -84,6 +85,12 @@ def tiny_labelled(arch: str, **changes: object) -> TrainConfig:
 TINY_FLAGS: Sequence[str] = [
     word for name, value in _TINY_UNET.items() for word in (flag_of(name), str(value))
 ]
+
+
+def read_rows(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file as text; an empty cell is empty text."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 class Quiet(SimpleHTTPRequestHandler):

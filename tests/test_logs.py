@@ -13,14 +13,13 @@ import torch
 
 from netlab.config import FREE_ON_RESUME, TrainConfig
 from netlab.errors import ConfigError, Interrupted, UsageError, WorkFailed
-from netlab.files import read_rows
 from netlab.runs.folder import RunDir, create_run
 from netlab.settings import Layer, merge
 from netlab.training.fit import train
 from netlab.training.listener import Listeners, Silent
 from netlab.training.logs import EventLog
 from netlab.training.prepare import check, settle
-from tests.conftest import tiny_config
+from tests.conftest import read_rows, tiny_config
 
 
 def config_of(**changes: object) -> TrainConfig:

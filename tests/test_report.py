@@ -31,7 +31,6 @@ from netlab.figures.html.markup import element, join
 from netlab.figures.html.page import page
 from netlab.figures.html.table import ScoreRow, heat_table, plain_table, score_table
 from netlab.figures.palette import class_colours
-from netlab.files import read_rows
 from netlab.metrics.confusion import confusion
 from netlab.runs.folder import RunDir
 from netlab.scoring import page as scoring_page
@@ -44,7 +43,7 @@ from netlab.training.fit import train
 from netlab.training.listener import Silent
 from netlab.weights.header import read_header
 from tests._copies import drawn
-from tests.conftest import tiny_config, tiny_labelled
+from tests.conftest import read_rows, tiny_config, tiny_labelled
 
 VOID = {"meta", "img", "input", "br", "hr", "col", "link"}
 EVIL = '<script>alert("x")</script>&"\''
@@ -164,7 +163,7 @@ def command(*words: str | Path) -> None:
 
 
 def test_a_training_ends_with_a_page(unet: RunDir) -> None:
-    text = unet.report.read_text(encoding="utf-8")
+    text = unet.page.read_text(encoding="utf-8")
     tree = parse(text)
     assert text.startswith("<!DOCTYPE html>")
     assert sections(tree) == [
@@ -180,7 +179,7 @@ def test_a_training_ends_with_a_page(unet: RunDir) -> None:
 
 
 def test_its_scores_are_those_of_the_best_epoch(unet: RunDir) -> None:
-    tree = parse(unet.report.read_text())
+    tree = parse(unet.page.read_text())
     best = max(float(row["val_miou"]) for row in read_rows(unet.metrics))
     shown = tree.all("dd", class_="value")[0].text
     assert float(shown) == pytest.approx(best, abs=1e-3)
@@ -192,7 +191,7 @@ def test_its_scores_are_those_of_the_best_epoch(unet: RunDir) -> None:
 
 
 def test_hover_data_are_the_numbers_of_metrics_csv(unet: RunDir) -> None:
-    tree = parse(unet.report.read_text())
+    tree = parse(unet.page.read_text())
     with unet.metrics.open(newline="") as file:
         rows = list(csv.DictReader(file))
     charts = {c.all("figcaption")[0].text: c for c in tree.all("figure", class_="chart")}
@@ -213,7 +212,7 @@ def test_hover_data_are_the_numbers_of_metrics_csv(unet: RunDir) -> None:
 
 
 def test_pictures_of_a_run_decode_and_masks_keep_their_ids(unet: RunDir) -> None:
-    tree = parse(unet.report.read_text())
+    tree = parse(unet.page.read_text())
     examples = tree.all("figure", class_="example")
     assert len(examples) == 24, "all of a small part, each once"
     captions = [figure.all("figcaption")[0].text for figure in examples]
@@ -241,13 +240,13 @@ def test_eval_writes_its_page_and_refreshes_that_of_the_run(
     run = RunDir(tmp_path / "copy")
     shutil.copytree(unet.path, run.path)
     command("eval", run.path)
-    scored = run.report.read_text()
+    scored = run.page.read_text()
     assert (run.path / "eval_test.html").read_text() == scored
     assert "test, 128 pictures" in parse(scored).text
     assert "page: " in capsys.readouterr().err
     command("eval", run.path, "--limit", "9", "--html", tmp_path / "few.html")
     assert "test, 9 pictures" in parse((tmp_path / "few.html").read_text()).text
-    assert run.report.read_text() == scored, "a few pictures say less than all"
+    assert run.page.read_text() == scored, "a few pictures say less than all"
     lone = tmp_path / "lone.safetensors"
     shutil.copyfile(run.best, lone)
     command("eval", lone, "--limit", "9", "--html", tmp_path / "lone.html")
@@ -259,11 +258,11 @@ def test_eval_writes_its_page_and_refreshes_that_of_the_run(
 def test_a_run_with_nothing_left_to_do_keeps_its_page(unet: RunDir, tmp_path: Path) -> None:
     run = RunDir(tmp_path / "copy")
     shutil.copytree(unet.path, run.path)
-    run.report.write_text("scored on the test part")
+    run.page.write_text("scored on the test part")
     train(tiny_config(epochs=3), run, resume=True)
-    assert run.report.read_text() == "scored on the test part"
+    assert run.page.read_text() == "scored on the test part"
     train(tiny_config(epochs=4), run, resume=True)
-    assert "epochs4, best: " in parse(run.report.read_text()).text
+    assert "epochs4, best: " in parse(run.page.read_text()).text
 
 
 class Heard(Silent):
@@ -286,7 +285,7 @@ def test_a_page_that_fails_is_a_message(tmp_path: Path, monkeypatch: pytest.Monk
     best = train(tiny_config(epochs=1), tmp_path / "run", listener=heard)
     assert best["epoch"] == 1
     assert any("no report: ValueError('no such chart')" in text for text in heard.said)
-    assert not RunDir(tmp_path / "run").report.exists()
+    assert not RunDir(tmp_path / "run").page.exists()
 
 
 def test_an_older_page_does_not_stay_when_a_longer_run_ends_without_one(
@@ -297,9 +296,9 @@ def test_an_older_page_does_not_stay_when_a_longer_run_ends_without_one(
     with monkeypatch.context() as patched:
         patched.setattr(training_page, "run_page", lambda *_: 1 / 0)
         train(tiny_config(epochs=4), run, resume=True)
-    assert not run.report.exists(), "the page of three epochs would be taken for that of four"
+    assert not run.page.exists(), "the page of three epochs would be taken for that of four"
     train(tiny_config(epochs=4), run, resume=True)
-    assert "epochs4, best: " in parse(run.report.read_text()).text
+    assert "epochs4, best: " in parse(run.page.read_text()).text
 
 
 def test_scoring_for_the_page_is_told_and_can_be_stopped(tmp_path: Path) -> None:
@@ -312,7 +311,7 @@ def test_scoring_for_the_page_is_told_and_can_be_stopped(tmp_path: Path) -> None
     best = train(tiny_config(epochs=1), run.path, listener=heard, stopped=scoring)
     assert best["epoch"] == 1
     assert heard.said[-1] == "no report: stopped; netlab eval writes one"
-    assert not run.report.exists()
+    assert not run.page.exists()
 
 
 def test_a_run_that_stopped_early_says_how_far_it_came(tmp_path: Path) -> None:
@@ -320,7 +319,7 @@ def test_a_run_that_stopped_early_says_how_far_it_came(tmp_path: Path) -> None:
     train(tiny_config(epochs=30, early_stop=1, lr=1e-12), run.path)
     epochs = len(read_rows(run.metrics))
     assert epochs < 30
-    assert f"epochs{epochs} of 30, best: {epochs - 1}" in parse(run.report.read_text()).text
+    assert f"epochs{epochs} of 30, best: {epochs - 1}" in parse(run.page.read_text()).text
 
 
 def test_a_page_that_nobody_asked_for_does_not_fail_eval(
@@ -364,7 +363,7 @@ def test_weights_are_called_by_their_run_also_from_inside_of_it(
 
 
 def test_a_classifier_s_page(classifier: RunDir) -> None:
-    tree = parse(classifier.report.read_text())
+    tree = parse(classifier.page.read_text())
     assert sections(tree) == [
         "settings", "curves", "scores", "confusion", "calibration", "pictures",
     ]  # fmt: skip
@@ -381,7 +380,7 @@ def test_a_classifier_s_page(classifier: RunDir) -> None:
 def test_a_vae_s_page_shows_samples_and_once_scored_its_swaps(
     vae: RunDir, classifier: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tree = parse(vae.report.read_text())
+    tree = parse(vae.page.read_text())
     assert sections(tree) == ["settings", "curves", "samples"]
     sample = tree.all("section", id="samples")[0].all("img")[0]
     assert opened(sample.attributes["src"]).width > 300
@@ -738,7 +737,7 @@ def in_browser(tmp_path: Path) -> Callable[..., dict[str, Any]]:
 
 
 def test_page_works_in_a_browser(unet: RunDir, in_browser: Callable[..., dict[str, Any]]) -> None:
-    told = in_browser(unet.report.read_text(), "#view=error")
+    told = in_browser(unet.page.read_text(), "#view=error")
     assert "error" not in told
     assert (told["broken"], told["images"]) == (0, 96)
     assert told["start"] == [True, False, False, True], "the address chooses the view"

@@ -18,7 +18,7 @@ from netlab.errors import Interrupted, UsageError, WorkFailed
 from netlab.files import is_locked, locked, write_text
 from netlab.runs.find import find_weights
 from netlab.runs.folder import RunDir, find_run
-from netlab.runs.summary import RunSummary, find_folder, list_runs, rows, summarise
+from netlab.runs.summary import RunSummary, epoch_rows, find_folder, list_runs, summarise
 from netlab.training.fit import train
 from netlab.training.loop import Trainer
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
@@ -78,7 +78,7 @@ def test_each_state_is_told_from_the_folder_alone(trained: Path) -> None:
     assert [s.state for s in found] == ["done", "done", "interrupted", "failed"]
     done, early, stopped, failed = found
     assert (done.epoch, done.epochs, done.score, done.best_epoch) == (1, 1, MIOU, 1)
-    assert done.best == pytest.approx(rows(RunDir(done.path))[0]["val_miou"], abs=1e-6)
+    assert done.best == pytest.approx(epoch_rows(RunDir(done.path))[0]["val_miou"], abs=1e-6)
     assert done.seconds > 0
     assert 1 < early.epoch < 30
     assert (stopped.epoch, stopped.epochs, stopped.best) == (0, 2, None)

@@ -119,12 +119,6 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     write_text(path, buffer.getvalue())
 
 
-def read_rows(path: Path) -> list[dict[str, str]]:
-    """The rows that `write_rows` wrote, as text; an empty cell is empty text."""
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
 def free_path(path: Path) -> Path:
     """`path`, or the first of `path-2`, `path-3`, … that does not exist yet."""
     candidate, number = path, 2

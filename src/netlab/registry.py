@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from netlab.contracts.loss import LossBuilder
     from netlab.contracts.optimizer import OptimizerBuilder
     from netlab.contracts.schedule import Schedule
+    from netlab.contracts.task import Task
     from netlab.contracts.vae_term import VaeTermBuilder
 
 FOLDERS = {
@@ -68,7 +69,7 @@ _VaeTermBuilder = TypeVar("_VaeTermBuilder", bound="VaeTermBuilder")
 _DatasetBuilder = TypeVar("_DatasetBuilder", bound="DatasetBuilder")
 _OptimizerBuilder = TypeVar("_OptimizerBuilder", bound="OptimizerBuilder")
 _Schedule = TypeVar("_Schedule", bound="Schedule")
-_Task = TypeVar("_Task")
+_Task = TypeVar("_Task", bound="type[Task]")
 
 
 class Summary(NamedTuple):
@@ -171,7 +172,7 @@ def get(kind: Literal["optimizer"], name: str) -> "OptimizerBuilder": ...
 @overload
 def get(kind: Literal["schedule"], name: str) -> "Schedule": ...
 @overload
-def get(kind: Literal["task"], name: str) -> Any: ...
+def get(kind: Literal["task"], name: str) -> "type[Task]": ...
 def get(kind: str, name: str) -> Any:
     """Import and return one component, typed by its kind.
 
@@ -259,7 +260,7 @@ def stated(kind: str, name: str, attribute: str) -> Any:
 
     module = ast.parse(own[name].read_text(encoding="utf-8"))
     classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
-    for node in (node for found in classes for node in found.body):
+    for node in (node for owner in classes for node in owner.body):
         if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) == attribute and node.value:
             return ast.literal_eval(node.value)
     return None

@@ -69,14 +69,17 @@ def recipe(arch: str, layers: Iterable[Layer], preset_name: str | None = None) -
     if preset_name is not None:
         presets.append((preset_name, preset(arch, preset_name)))
     layers = list(layers)
-    said = [la.values for la in (*(layer for _, layer in presets), *layers)]
-    dataset = next((values["dataset"] for values in reversed(said) if "dataset" in values), "")
-    known, found = _all_names(arch), []
+    datasets = [
+        layer.values["dataset"]
+        for layer in (*(layer for _, layer in presets), *layers)
+        if "dataset" in layer.values
+    ]
+    known, recipe_layers = _all_names(arch), []
     for name, layer in presets:
-        found.append(layer)
-        if (special := f"{name}.{dataset}") in known:
-            found.append(_read_preset(arch, special))
-    return [*found, *layers]
+        recipe_layers.append(layer)
+        if datasets and (special := f"{name}.{datasets[-1]}") in known:
+            recipe_layers.append(_read_preset(arch, special))
+    return [*recipe_layers, *layers]
 
 
 def preset(arch: str, name: str) -> Layer:
@@ -107,12 +110,12 @@ def _read_preset(arch: str, name: str) -> Layer:
 
 def preset_summaries() -> list[tuple[str, str]]:
     """`ARCH/NAME` and the first comment line of every preset."""
-    found = []
+    summaries = []
     for folder in _PRESETS.iterdir():
         for name in preset_names(folder.name):
             text = (folder / f"{name}.yaml").read_text(encoding="utf-8")
-            found.append((f"{folder.name}/{name}", text.split("\n", 1)[0].lstrip("# ")))
-    return sorted(found)
+            summaries.append((f"{folder.name}/{name}", text.split("\n", 1)[0].lstrip("# ")))
+    return sorted(summaries)
 
 
 def read_config_file(path: Path) -> Layer:
@@ -164,10 +167,10 @@ def read_settings(pairs: Iterable[str]) -> Layer:
         value = _read_value(text, f"--set {pair}")
         if path:
             *terms, argument = path  # loss.dice.smooth: an argument of one term of the loss
-            place = parts.setdefault(kind, {})
+            arguments = parts.setdefault(kind, {})
             for term in terms:
-                place = place.setdefault(term, {})
-            place[argument.replace("-", "_")] = value
+                arguments = arguments.setdefault(term, {})
+            arguments[argument.replace("-", "_")] = value
         else:
             values[key.replace("-", "_")] = value
     return Layer("--set", values | ({"parts": parts} if parts else {}))
@@ -180,13 +183,13 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         values: `TrainConfig.to_dict`.
         prefix: of all names.
     """
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            found |= flat(value, "" if key == "parts" else f"{prefix}{key}.")
+            settings |= flat(value, "" if key == "parts" else f"{prefix}{key}.")
         else:
-            found[prefix + key] = value
-    return found
+            settings[prefix + key] = value
+    return settings
 
 
 def user_layers(pairs: Iterable[str], flags: Mapping[str, Any]) -> list[Layer]:

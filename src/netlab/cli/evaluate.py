@@ -65,8 +65,8 @@ def evaluate(
     if split not in _SPLITS:
         raise UsageError(f"--split {split}: write val or test")
     path = find_weights(weights, runs_dir)
-    part = split if images is None else "all"
-    places = _places(path, part, csv, figure, html, overwrite=overwrite)
+    scored = split if images is None else "all"
+    paths = _output_paths(path, scored, csv, figure, html, overwrite=overwrite)
 
     from netlab.scoring.evaluate import evaluate as score
 
@@ -95,10 +95,10 @@ def evaluate(
     else:
         print("\n".join(report.table(terminal_width())))
     # Of some pictures or other ones, a page would say less of the run than the one it has.
-    _write(report, path, places, whole=limit is None and images is None)
+    _write(report, path, paths, whole=limit is None and images is None)
 
 
-class _Places(NamedTuple):
+class _Paths(NamedTuple):
     """Where files go."""
 
     csv: Path | None
@@ -108,53 +108,53 @@ class _Places(NamedTuple):
     """Those that have to be written; others may be missing."""
 
 
-def _places(
+def _output_paths(
     weights: Path,
-    part: str,
+    scored: str,
     csv: Path | None,
     figure: Path | None,
     html: Path | None,
     *,
     overwrite: bool,
-) -> _Places:
+) -> _Paths:
     """Where files go; the usual place is the run's folder, or for other weights this one.
 
     Raises:
-        UsageError: a place that is taken.
+        UsageError: a file that is there already.
     """
     run = run_of(weights)
-    stem = f"{weights.stem}_eval_{part}" if run is None else str(run.path / f"eval_{part}")
+    stem = f"{weights.stem}_eval_{scored}" if run is None else str(run.path / f"eval_{scored}")
     page = Path(f"{stem}.html") if figure is None else figure.with_suffix(".html")
     asked = {"figure": figure, "page": html}
-    return _Places(
+    return _Paths(
         None if csv is None else output_path(csv, csv, overwrite),
         output_path(figure, Path(f"{stem}.png"), overwrite),
         output_path(html, page, overwrite),
-        frozenset(what for what, place in asked.items() if place is not None),
+        frozenset(what for what, path in asked.items() if path is not None),
     )
 
 
-def _write(report: Any, weights: Path, places: _Places, *, whole: bool) -> None:
+def _write(report: Any, weights: Path, paths: _Paths, *, whole: bool) -> None:
     """Write rows, figure and page; for all pictures of its best weights, the page of the run."""
     from netlab.figures.png import save_png
     from netlab.scoring.page import weights_page
 
-    if places.csv is not None:
-        write_rows(places.csv, report.rows())
+    if paths.csv is not None:
+        write_rows(paths.csv, report.rows())
     title = f"{name_of(weights)} · {report.split}"
-    with _guarded("figure", places.asked):
-        save_png(report.figure(title), places.figure)
-        note(f"figure: {places.figure}")
+    with _guarded("figure", paths.asked):
+        save_png(report.figure(title), paths.figure)
+        note(f"figure: {paths.figure}")
     text = ""
-    with _guarded("page", places.asked):
+    with _guarded("page", paths.asked):
         text = weights_page(weights, report)
-        write_text(places.page, text)
-        note(f"page: {places.page}")
+        write_text(paths.page, text)
+        note(f"page: {paths.page}")
     run = run_of(weights)
     if run is not None and weights.name == run.best.name and text and whole:
-        with _guarded("report", places.asked):
-            write_text(run.report, text)
-            note(f"report: {run.report}")
+        with _guarded("report", paths.asked):
+            write_text(run.page, text)
+            note(f"report: {run.page}")
 
 
 @contextlib.contextmanager

@@ -129,13 +129,13 @@ def _shown(default: Any) -> str | None:
 
 def _recipes() -> dict[str, str]:
     """What the architectures' default presets say of each setting, for the help."""
-    found: dict[str, list[tuple[str, str]]] = {}
+    values: dict[str, list[tuple[str, str]]] = {}
     archs = registry.names("architecture")
     for arch in archs:
         for key, value in defaults_of(arch).values.items():
-            found.setdefault(key, []).append((arch, str(value)))
+            values.setdefault(key, []).append((arch, str(value)))
     one = len(archs) == 1
     return {
         key: ", ".join(value if one else f"{arch}: {value}" for arch, value in pairs)
-        for key, pairs in found.items()
+        for key, pairs in values.items()
     }

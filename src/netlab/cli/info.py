@@ -1,6 +1,7 @@
 """`netlab info`."""
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from netlab.cli.diagram import draw
 from netlab.cli.flags import Debug, Json, Overwrite
+from netlab.cli.view.messages import note
 from netlab.cli.view.text import terminal_width
 from netlab.components import network_words
 from netlab.errors import UnknownComponent, UsageError, WeightsError
-from netlab.runs.find import find_weights
+from netlab.files import output_path, write_text
+from netlab.runs.find import find_weights, name_of, run_of
 from netlab.weights.header import Header, read_header
 
 
@@ -47,7 +49,7 @@ def info(
         lines = [] if json_ and not diagram else _lines(header)
     except (AttributeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: its description of itself is damaged ({error})") from error
-    drawn = draw(path, dict(lines)["network"], out, overwrite=overwrite) if diagram else {}
+    drawn = _draw(path, dict(lines)["network"], out, overwrite=overwrite) if diagram else {}
     if json_:
         document = {"file": str(path), "bytes": header.bytes, "weights": header.weights}
         print(json.dumps({**document, **header.about, **drawn}, ensure_ascii=False))
@@ -59,6 +61,41 @@ def info(
 
     rows = [[f"  {name}", text] for name, text in lines]
     print("\n".join(text_table(rows, width=terminal_width(), numbers=False)))
+
+
+def _draw(path: Path, network: str, out: Path | None, *, overwrite: bool) -> dict[str, Any]:
+    """Draw the network of a weights file; a line on stderr says where.
+
+    Args:
+        path: the weights file.
+        network: its architecture and components, in words.
+        out: where the drawing goes; None is the folder of its run, or else the working folder.
+        overwrite: what is there already.
+
+    Returns:
+        JSON-able facts: its file, multiply-adds, inputs, output and levels.
+
+    Raises:
+        UsageError: a file that is there already, or no such folder; nothing was computed.
+        WeightsError: weights that cannot be loaded.
+    """
+    run = run_of(path)
+    usual = Path(f"{path.stem}_diagram.svg") if run is None else run.path / "diagram.svg"
+    file = output_path(out, usual, overwrite)
+    from netlab.figures.diagram import diagram as draw_svg
+    from netlab.inspect.structure import structure_of
+    from netlab.tasks.load import load_weights
+
+    structure = structure_of(load_weights(path))
+    write_text(file, draw_svg(structure, f"{name_of(path)} · {network}"))
+    note(f"diagram: {file}")
+    return {
+        "diagram": str(file),
+        "multiply_adds": structure.multiply_adds,
+        "inputs": {name: list(shape) for name, shape in structure.inputs},
+        "output": list(structure.output),
+        "levels": [dataclasses.asdict(level) for level in structure.levels],
+    }
 
 
 def _lines(header: Header) -> list[tuple[str, str]]:

@@ -17,10 +17,10 @@ from netlab.files import finite
 from netlab.runs.removal import check_removable, files, remove
 from netlab.runs.summary import (
     RunSummary,
+    epoch_rows,
     find_folder,
     list_comparisons,
     list_runs,
-    rows,
     summarise,
 )
 
@@ -31,7 +31,7 @@ RunsDir = Annotated[
 
 
 class _Given(NamedTuple):
-    """What was said before the name of the sub-command."""
+    """Options before the name of the sub-command."""
 
     runs_dir: Path | None
     json: bool
@@ -49,16 +49,16 @@ def runs(
     if context.invoked_subcommand is not None:
         return
     folder = _folder(context, None)
-    found = list_runs(folder)
+    summaries = list_runs(folder)
     if json_:
-        print(json.dumps([_plain(summary) for summary in found], ensure_ascii=False))
+        print(json.dumps([_plain(summary) for summary in summaries], ensure_ascii=False))
         return
-    if found:
-        print("\n".join(table(found)), flush=True)
+    if summaries:
+        print("\n".join(table(summaries)), flush=True)
     else:
         print(f"no run in {folder} yet: start one with netlab train", file=sys.stderr)
-    if others := list_comparisons(folder):
-        print(comparisons(others), file=sys.stderr)  # a pipe gets runs alone
+    if compared := list_comparisons(folder):
+        print(comparisons(compared), file=sys.stderr)  # a pipe gets runs alone
 
 
 @app.command()
@@ -69,14 +69,14 @@ def show(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
-    """Say all about a run: settings that are not the recipe's, epochs, files."""
+    """Show all about a run: settings that are not the recipe's, epochs, files."""
     folder = find_folder(run, _folder(context, runs_dir))
-    summary, read, sizes = summarise(folder), rows(folder), files(folder)
+    summary, rows, sizes = summarise(folder), epoch_rows(folder), files(folder)
     if json_ or context.obj.json:
-        more = {"rows": read, "files": dict(sizes)}
+        more = {"rows": rows, "files": dict(sizes)}
         print(json.dumps(_plain(summary) | more, ensure_ascii=False))
         return
-    print("\n".join(details(summary, read, sizes)))
+    print("\n".join(details(summary, rows, sizes)))
 
 
 @app.command()
@@ -90,13 +90,13 @@ def rm(
 ) -> None:
     """Remove the folders of runs or comparisons with all that is in them."""
     find = partial(find_folder, runs_dir=_folder(context, runs_dir), comparisons=True)
-    found = {f.path.resolve(): f for f in (find(name) for name in names)}
-    for folder in found.values():
+    folders = {f.path.resolve(): f for f in (find(name) for name in names)}.values()
+    for folder in folders:
         check_removable(folder)
     if not yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
             raise UsageError("runs rm: there is no terminal to ask on; add --yes")
-        for folder in found.values():
+        for folder in folders:
             sizes = files(folder)
             total = mebibytes(sum(size for _, size in sizes))
             print(f"{folder.path}: {counted(len(sizes), 'file')}, {total}", file=sys.stderr)
@@ -104,7 +104,7 @@ def rm(
             print("nothing removed", file=sys.stderr)
             return
     removed = []
-    for folder in found.values():
+    for folder in folders:
         count, size = remove(folder)
         removed.append({"run": str(folder.path), "files": count, "bytes": size})
         if not (json_ or context.obj.json):

@@ -20,7 +20,7 @@ from netlab.cli.flags import (
     given,
 )
 from netlab.cli.training import NewRun, train_run
-from netlab.cli.view.text import duration
+from netlab.cli.view.text import duration, terminal_width
 from netlab.cli.view.training import TerminalView
 from netlab.config import AUTO, MACHINE_FIELDS, TrainConfig, changes
 from netlab.errors import UsageError
@@ -136,8 +136,9 @@ def _dry_run(config: TrainConfig, *, fitting_batch: bool, as_json: bool) -> None
         "time": f"{duration(facts['seconds_per_epoch'])} an epoch, "
         f"{duration(facts['seconds'])} in all",
     }
-    for name, text in lines.items():
-        print(f"{name:<20} {text}")
+    from netlab.figures.text_table import text_table
+
+    print("\n".join(text_table([*lines.items()], width=terminal_width(), numbers=False)))
 
 
 def merged_settings(

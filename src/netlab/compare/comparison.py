@@ -17,8 +17,7 @@ from netlab.inspect.structure import structure_of
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.runs.folder import RunDir
 from netlab.runs.pictures import with_paths
-from netlab.runs.summary import rows as epoch_rows
-from netlab.runs.summary import summarise
+from netlab.runs.summary import epoch_rows, summarise
 from netlab.scoring.evaluate import check_pictures, evaluate
 from netlab.settings import Layer, merge
 from netlab.tasks.build import task_of

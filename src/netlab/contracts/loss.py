@@ -11,7 +11,7 @@ class LossTerm(Protocol):
     def forward(self, logits: Tensor, target: Tensor, /) -> Tensor:
         """Float logits (B, K, …) and int64 ids (B, …) to a scalar, averaged as documented.
 
-        Of a segmentation … is H, W; of a classification there is none.
+        Logits of a segmentation are (B, K, H, W), of a classification (B, K).
         """
 
     def __call__(self, logits: Tensor, target: Tensor, /) -> Tensor:

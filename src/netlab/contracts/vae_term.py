@@ -104,8 +104,11 @@ class VaeTerm(Protocol):
     reencodes: ClassVar[bool]
     """Whether it needs those pictures encoded again; such a term also `swaps`."""
 
-    def __call__(self, step: VaeStep) -> Tensor:
+    def forward(self, step: VaeStep, /) -> Tensor:
         """A finished pass to a scalar in nats: a sum over pixels, the mean over the batch."""
+
+    def __call__(self, step: VaeStep, /) -> Tensor:
+        """As `forward`; `nn.Module` brings it."""
 
 
 class VaeTermBuilder(Protocol):

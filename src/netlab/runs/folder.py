@@ -87,7 +87,7 @@ class RunDir:
         return self.path / "curves.png"
 
     @property
-    def report(self) -> Path:
+    def page(self) -> Path:
         """Settings, curves, scores and pictures as one page."""
         return self.path / "report.html"
 

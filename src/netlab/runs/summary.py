@@ -59,7 +59,7 @@ def summarise(run: RunDir) -> RunSummary:
     faults: list[str] = []
     config = _config(run, faults)
     progress = _progress(run, faults)
-    found = rows(run, faults)
+    found = epoch_rows(run, faults)
     finished = progress.get("epoch", len(found))
     if finished and not run.metrics.is_file():
         faults.append("metrics.csv: missing")
@@ -153,7 +153,7 @@ def is_comparison(path: Path) -> bool:
     return isinstance(read, dict) and {"methods", "differences"} <= read.keys()
 
 
-def rows(run: RunDir, faults: list[str] | None = None) -> list[Row]:
+def epoch_rows(run: RunDir, faults: list[str] | None = None) -> list[Row]:
     """The rows of metrics.csv as numbers; fields that are none are None.
 
     Args:
@@ -272,11 +272,12 @@ def _text(path: Path, faults: list[str]) -> str:
 
 
 def _number(value: Any) -> float | None:
-    """A finite number, or None."""
+    """A finite number, or None; whole ones stay whole: `3` is an epoch, `3.0` a loss."""
     if isinstance(value, bool):
         return None
     try:
-        number = float(value)
+        whole = isinstance(value, str) and value.isdecimal()
+        number = int(value) if whole else float(value)
+        return number if math.isfinite(number) else None
     except (TypeError, ValueError, OverflowError):
         return None
-    return number if math.isfinite(number) else None

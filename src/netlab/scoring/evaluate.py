@@ -7,7 +7,6 @@ from typing import Any
 from netlab import registry
 from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.contracts.dataset import Split
-from netlab.contracts.task import Task
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.data.readers.folders import data_dir as data_folder
 from netlab.device import Machine, resolve
@@ -75,7 +74,7 @@ def evaluate(
         if data_dir is images is masks is None:
             check_pictures(config, path)
     machine: Machine = resolve(device, precision, threads)
-    task_class: type[Task] = registry.get("task", loaded.about["task"])
+    task_class = registry.get("task", loaded.about["task"])
     paths = {
         "data_dir": data_dir,
         "images": images,
@@ -138,7 +137,7 @@ def check_pictures(config: TrainConfig, weights: Path) -> None:
         splits, expected = ("train", "val"), trained_on(run)
     if not expected:
         return
-    task: type[Task] = registry.get("task", task_of(config))
+    task = registry.get("task", task_of(config))
     try:
         data = [task.load(config, split, lambda text: None) for split in splits]  # noqa: ARG005
     except DataError:

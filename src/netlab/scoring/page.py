@@ -16,9 +16,9 @@ from netlab.figures.html.markup import element, join
 from netlab.figures.html.page import details, page
 from netlab.figures.html.table import plain_table
 from netlab.figures.html.table import score as digits
-from netlab.files import read_rows
 from netlab.runs.find import name_of, run_of
 from netlab.runs.folder import RunDir
+from netlab.runs.summary import epoch_rows
 from netlab.settings import Layer, merge, read_config_file
 from netlab.tasks.build import score_of
 from netlab.weights.header import read_header
@@ -45,7 +45,7 @@ def weights_page(weights: Path, report: Report) -> str:
     """The page of a weights file: that of its run if it is the best of one."""
     run = run_of(weights)
     if run is not None and weights.name == run.best.name:
-        return run_page(run, rows_of(run), _config(run), report)
+        return run_page(run, epoch_rows(run), _config(run), report)
     about = read_header(weights).about
     config = merge({}, [Layer("its config", about["config"])])
     parts = [_settings(config, about, ()), *report.sections()]
@@ -152,11 +152,6 @@ def _sample(path: Path) -> Html:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-def rows_of(run: RunDir) -> Rows:
-    """The rows of a run's metrics.csv as text; none before the first epoch."""
-    return read_rows(run.metrics) if run.metrics.is_file() else []
 
 
 def _config(run: RunDir) -> TrainConfig:

@@ -44,14 +44,13 @@ def build_decoder(
     config: TrainConfig, encoder: Encoder, bottleneck: Bottleneck, block: Block, **more: Any
 ) -> Decoder:
     """The decoder of a config, for the maps of an encoder; `more` are further arguments."""
-    decoder: Decoder = component(config, "decoder")(
+    return component(config, "decoder")(
         in_channels=bottleneck.out_channels,
         skip_channels=encoder.out_channels[:-1],
         strides=encoder.strides,
         block=block,
         **more,
     )
-    return decoder
 
 
 def build_terms(
@@ -89,14 +88,12 @@ def build_terms(
 
 def task_of(config: TrainConfig) -> str:
     """Name of the task that a config's architecture is for."""
-    task: str = registry.get("architecture", config.arch).task
-    return task
+    return registry.get("architecture", config.arch).task
 
 
 def score_of(config: TrainConfig) -> Score:
     """What the networks of a config are judged by."""
-    score: Score = registry.get("task", task_of(config)).score
-    return score
+    return registry.get("task", task_of(config)).score
 
 
 def check_buildable(network: nn.Module, config: TrainConfig, *inputs: torch.Tensor) -> None:

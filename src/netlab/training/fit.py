@@ -94,11 +94,11 @@ def fit(
         run.samples.mkdir(exist_ok=True)
         finished_before = progress.epoch
         if _goes_on(config, state):
-            run.report.unlink(missing_ok=True)  # it would tell of fewer epochs
+            run.page.unlink(missing_ok=True)  # it would tell of fewer epochs
         with failure_noted(run):
             _train_to_the_end(trainer, state, run, saves)
             save_samples(trainer, state.best_network, run, state.progress.epoch, "last")
-        if state.progress.epoch > finished_before or not run.report.is_file():
+        if state.progress.epoch > finished_before or not run.page.is_file():
             write_training_page(trainer, run)
     return state.progress.rows[state.progress.best_epoch - 1]
 

@@ -4,7 +4,8 @@ from netlab.contracts.report import Report
 from netlab.errors import Interrupted, NetlabError
 from netlab.files import write_text
 from netlab.runs.folder import RunDir
-from netlab.scoring.page import rows_of, run_page
+from netlab.runs.summary import epoch_rows
+from netlab.scoring.page import run_page
 from netlab.scoring.score import score
 from netlab.tasks.load import load_weights
 from netlab.training.loop import Trainer
@@ -17,7 +18,7 @@ def write_training_page(trainer: Trainer, run: RunDir) -> None:
     """
     try:
         report = _scored(trainer, run)
-        write_text(run.report, run_page(run, rows_of(run), trainer.config, report))
+        write_text(run.page, run_page(run, epoch_rows(run), trainer.config, report))
     except Interrupted:
         trainer.listener.message("no report: stopped; netlab eval writes one")
     except NetlabError as error:
@@ -25,7 +26,7 @@ def write_training_page(trainer: Trainer, run: RunDir) -> None:
     except Exception as error:  # a page is not worth the exit code of a finished run
         trainer.listener.message(f"no report: {error!r}")
     else:
-        trainer.listener.message(f"report {run.report}")
+        trainer.listener.message(f"report {run.page}")
 
 
 def _scored(trainer: Trainer, run: RunDir) -> Report | None:
@@ -38,7 +39,7 @@ def _scored(trainer: Trainer, run: RunDir) -> Report | None:
         return None
     report = trainer.task.report(trainer.val, "val", lambda: trainer.train)
     trainer.listener.message(
-        f"scoring the best network on {len(trainer.val):,} pictures for {run.report.name}"
+        f"scoring the best network on {len(trainer.val):,} pictures for {run.page.name}"
     )
     network = trainer.machine.place(load_weights(run.best).network)
     size, stopped = 2 * trainer.config.batch_size, trainer.stopped

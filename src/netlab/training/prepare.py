@@ -231,5 +231,4 @@ def _try_batch(config: TrainConfig, machine: Machine, data: Splits) -> None:
 
 def _task(config: TrainConfig) -> type[Task]:
     """The task that a config's architecture is for."""
-    task: type[Task] = registry.get("task", task_of(config))
-    return task
+    return registry.get("task", task_of(config))
