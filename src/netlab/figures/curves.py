@@ -125,7 +125,7 @@ def other_panels(rows: Rows, score: Score = _LOSS) -> list[Panel]:
     shown = {"train_loss", "val_loss", score.column}
     names = [n for n in columns if n.startswith(("train_", "val_")) and n not in shown]
     keys = dict.fromkeys(map(_key, names))
-    return [Panel(_said(key), "epoch", "", _both(key, epochs, columns)) for key in keys]
+    return [Panel(_words(key), "epoch", "", _both(key, epochs, columns)) for key in keys]
 
 
 def _columns(rows: Rows) -> tuple[list[float], dict[str, list[float]]]:
@@ -190,7 +190,7 @@ def _key(column: str) -> str:
     return column.removeprefix("train_").removeprefix("val_")
 
 
-def _said(key: str) -> str:
+def _words(key: str) -> str:
     words = key.split("_")
     return " ".join(word.upper() if word in ("elbo", "kl") else word for word in words)
 

@@ -19,38 +19,38 @@ _BLUE, _VERMILION, _GREEN, _PURPLE, _SKY, _ORANGE, _ = line_colours(7)
 _PALE = 0.45  # of a colour behind text, the rest is white
 _LINES = {"main": (FAINT, ""), "skip": (_BLUE, ""), "label": (_PURPLE, "5 3")}
 """Colour and dashes of each kind of arrow."""
-_SAID = {"skip": "skip", "label": "label"}
+_ARROW_NAMES = {"skip": "skip", "label": "label"}
 
 
-def diagram(found: Structure, title: str) -> str:
+def diagram(structure: Structure, title: str) -> str:
     """Draw a network as SVG, 900 pixels wide, on its own white ground.
 
     Args:
-        found: the network's levels.
+        structure: the network's levels.
         title: what it is called, on one line; the totals stand below it.
 
     Returns:
         A whole SVG document.
     """
-    places = lay_out(found, _HEADER)
-    height = round(places.bottom) + _FOOTER
-    colours = _colours(found, places)
+    layout = lay_out(structure, _HEADER)
+    height = round(layout.bottom) + _FOOTER
+    colours = _colours(structure, layout)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{height}" '
         f'viewBox="0 0 {WIDTH} {height}" role="img" aria-labelledby="title desc" '
         f'font-family="{_FONT}" font-size="{_TEXT}" fill="{_hex(INK)}">',
         f'<title id="title">{_escaped(title)}</title>',
-        f'<desc id="desc">{_escaped(_description(found))}</desc>',
+        f'<desc id="desc">{_escaped(_description(structure))}</desc>',
         f"<defs>{''.join(_heads())}</defs>",
         f'<rect width="{WIDTH}" height="{height}" rx="8" fill="{_hex(WHITE)}"/>',
-        *_header(found, title),
-        *(_arrow(arrow) for arrow in places.arrows),
+        *_header(structure, title),
+        *(_arrow(arrow) for arrow in layout.arrows),
     ]
-    for name, shape in (*found.inputs, ("output", found.output)):
-        lines += _pill(name, shape, places.pills[name])
-    for level in found.levels:
-        lines += _level(level, found, places.boxes[level.name], colours[level.kind])
-    lines += _legend({arrow.kind for arrow in places.arrows}, height)
+    for name, shape in (*structure.inputs, ("output", structure.output)):
+        lines += _pill(name, shape, layout.pills[name])
+    for level in structure.levels:
+        lines += _level(level, structure, layout.boxes[level.name], colours[level.kind])
+    lines += _legend({arrow.kind for arrow in layout.arrows}, height)
     return "\n".join([*lines, "</svg>", ""])
 
 
@@ -77,32 +77,32 @@ def quantity(count: int) -> str:
     return f"{share:.{max(0, 2 - len(str(int(share))) + 1)}f} {name}"
 
 
-def totals(found: Structure) -> str:
+def totals(structure: Structure) -> str:
     """Weights and multiply-adds of the whole network, in one line."""
-    picture = shape_words(dict(found.inputs)["picture"])
+    picture = shape_words(dict(structure.inputs)["picture"])
     return (
-        f"{found.weights:,} weights · {quantity(found.multiply_adds)} multiply-adds "
+        f"{structure.weights:,} weights · {quantity(structure.multiply_adds)} multiply-adds "
         f"for a picture of {picture}"
     )
 
 
-def _colours(found: Structure, places: Layout) -> dict[str, Colour]:
+def _colours(structure: Structure, layout: Layout) -> dict[str, Colour]:
     """A colour for each kind of level, from left to right; the main way before what is above."""
-    boxes = places.boxes
-    levels = sorted(found.levels, key=lambda v: (boxes[v.name].x, -boxes[v.name].y))
+    boxes = layout.boxes
+    levels = sorted(structure.levels, key=lambda v: (boxes[v.name].x, -boxes[v.name].y))
     kinds = list(dict.fromkeys(level.kind for level in levels))
     return dict(zip(kinds, line_colours(len(kinds)), strict=True))
 
 
-def _header(found: Structure, title: str) -> Iterator[str]:
+def _header(structure: Structure, title: str) -> Iterator[str]:
     shown = shorten(title, round((WIDTH - 2 * MARGIN) / _BOLDER), _TITLE)
     # Kept as it is where it fits: what is shortened is spelled in Pillow's few characters.
     shown = shown if "…" in shown else " ".join(title.split())
     yield _text(MARGIN, MARGIN + 16, shown, size=_TITLE, weight="600")
-    yield _text(MARGIN, MARGIN + 39, totals(found), size=_HEADING, colour=FAINT)
+    yield _text(MARGIN, MARGIN + 39, totals(structure), size=_HEADING, colour=FAINT)
 
 
-def _level(level: Level, found: Structure, box: Box, colour: Colour) -> Iterator[str]:
+def _level(level: Level, structure: Structure, box: Box, colour: Colour) -> Iterator[str]:
     left, inner = box.x + _STRIP + _PADDING, box.width - _STRIP - 2 * _PADDING
     yield f'<g class="level"><title>{_escaped(_sentence(level))}</title>'
     yield _rect(box, WHITE, rx=5, stroke=FRAME)
@@ -111,12 +111,12 @@ def _level(level: Level, found: Structure, box: Box, colour: Colour) -> Iterator
     yield _text(left, box.y + 19, name, size=_HEADING, weight="600")
     yield _text(left, box.y + 37, _level_shape(level))
     rows = (
-        ("weights", f"{level.weights:,}", level.weights, found.weights, _SKY),
+        ("weights", f"{level.weights:,}", level.weights, structure.weights, _SKY),
         (
             "multiply-adds",
             quantity(level.multiply_adds),
             level.multiply_adds,
-            found.multiply_adds,
+            structure.multiply_adds,
             _ORANGE,
         ),
     )
@@ -172,7 +172,7 @@ def _legend(kinds: set[str], height: int) -> Iterator[str]:
     ]
     entries += [
         (_arrow(Arrow(kind, ((0, 0), (22, 0)))), words)
-        for kind, words in _SAID.items()
+        for kind, words in _ARROW_NAMES.items()
         if kind in kinds
     ]
     for swatch, words in entries:
@@ -180,8 +180,10 @@ def _legend(kinds: set[str], height: int) -> Iterator[str]:
         x += 29 + text_width(words, round(_TEXT)) * _WIDER + 24
 
 
-def _description(found: Structure) -> str:
-    return " ".join([f"{totals(found)}.", *(f"{_sentence(level)}." for level in found.levels)])
+def _description(structure: Structure) -> str:
+    return " ".join(
+        [f"{totals(structure)}.", *(f"{_sentence(level)}." for level in structure.levels)]
+    )
 
 
 def _sentence(level: Level) -> str:
@@ -207,8 +209,8 @@ def _text(
         "fill": colour and _hex(colour),
         "text-anchor": anchor,
     }
-    said = "".join(f' {key}="{value}"' for key, value in facts.items() if value)
-    return f'<text x="{x:g}" y="{y:g}"{said}>{_escaped(text)}</text>'
+    attributes = "".join(f' {key}="{value}"' for key, value in facts.items() if value)
+    return f'<text x="{x:g}" y="{y:g}"{attributes}>{_escaped(text)}</text>'
 
 
 def _rect(box: Box, fill: Colour, *, rx: float, stroke: Colour | None = None) -> str:

@@ -61,7 +61,7 @@ class Arrow(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """Everything in its place."""
+    """Where everything stands."""
 
     boxes: dict[str, Box]
     """Of levels."""
@@ -79,25 +79,25 @@ class _Arms(NamedTuple):
     beside: list[Level]
 
 
-def lay_out(found: Structure, top: float) -> Layout:
+def lay_out(structure: Structure, top: float) -> Layout:
     """Place levels, inputs and arrows below `top`."""
-    arms = _arms(found)
+    arms = _arms(structure)
     cells = _cells(arms)
     boxes = {name: _box(top + PILL_HEIGHT + ROW_GAP, cell) for name, cell in cells.items()}
-    inputs = [name for name, _ in found.inputs]
+    inputs = [name for name, _ in structure.inputs]
     pills = {
         name: Box(_column(column), top, BOX_WIDTH, PILL_HEIGHT)
         for name, column in ((PICTURE, 0), (LABEL, 1), (OUTPUT, _LAST))
         if name in inputs or name == OUTPUT
     }
-    places = boxes | pills
-    arrows = tuple(_arrow(link, found, places) for link in found.links)
-    return Layout(boxes, pills, arrows, max(box.bottom for box in places.values()))
+    nodes = boxes | pills
+    arrows = tuple(_arrow(link, structure, nodes) for link in structure.links)
+    return Layout(boxes, pills, arrows, max(box.bottom for box in nodes.values()))
 
 
-def _arms(found: Structure) -> _Arms:
-    chain = found.chain
-    beside = [level for level in found.levels if level not in chain]
+def _arms(structure: Structure) -> _Arms:
+    chain = structure.chain
+    beside = [level for level in structure.levels if level not in chain]
     areas = [prod(level.size) if level.size else None for level in chain]
     smallest = min((area for area in areas if area is not None), default=None)
     turn = areas.index(smallest) if smallest is not None else 0
@@ -157,11 +157,11 @@ def _box(top: float, cell: Cell) -> Box:
     return Box(_column(column), top + row * (BOX_HEIGHT + ROW_GAP), BOX_WIDTH, BOX_HEIGHT)
 
 
-def _arrow(link: Link, found: Structure, places: dict[str, Box]) -> Arrow:
-    source, target = places[link.source], places[link.target]
-    if link in found.skips:
+def _arrow(link: Link, structure: Structure, nodes: dict[str, Box]) -> Arrow:
+    source, target = nodes[link.source], nodes[link.target]
+    if link in structure.skips:
         return Arrow("skip", _by_lane(source, target, 0.5))
-    if link.source == PICTURE or any(link.source == level.name for level in found.chain):
+    if link.source == PICTURE or any(link.source == level.name for level in structure.chain):
         return Arrow("main", _by_corner(source, target))
     return Arrow("label", _by_lane(source, target, _HIGH))
 
