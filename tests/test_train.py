@@ -405,11 +405,11 @@ def test_a_batch_that_is_made_to_fit_reads_the_data_once(monkeypatch: pytest.Mon
     read: list[str] = []
     load = Segmentation.load
 
-    def counting(config: TrainConfig, split: Any, note: Any) -> Any:
+    def counting(config: TrainConfig, split: str, note: Any) -> Any:
         read.append(split)
         return load(config, split, note)
 
-    monkeypatch.setattr(Segmentation, "load", staticmethod(counting))
+    monkeypatch.setattr(Segmentation, "load", counting)
     set_up(tiny_config(), fitting_batch=True)
     assert read == ["train", "val"]
 

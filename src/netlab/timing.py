@@ -14,12 +14,12 @@ from typing import NamedTuple
 from netlab.device import Machine, cpu_has_bf16, resolve
 from netlab.errors import counted, out_of_memory
 
-MOST_SECONDS = 3.0
+MOST_SECONDS = 2.5
 """For a measurement; the step that is under way when they end is finished, so that it takes less
 than 4 s in all."""
 MOST_SHARE = 0.05
 """For a measurement, of the time that the work itself will take."""
-_FEW = 4  # pictures; with fewer, some losses and batch norm have no meaning
+_FEW = 2  # pictures; of one alone, batch norm has no statistics
 _ROUNDS = 10
 _HOPELESS = 2.0  # times the quickest; such a machine is not tried again
 
@@ -66,11 +66,11 @@ def measure(
 ) -> list[Pace]:
     """Let machines do the same steps in turn, and say how many pictures a second each does.
 
-    Two steps with a few pictures on the first machine tell how long the work will take. Measuring
-    may take `MOST_SHARE` of that, and at most `MOST_SECONDS`. There is to be time for three steps
-    on each machine: their pictures are made fewer for that, then the machines, and where not two of
-    them can be compared, nothing is measured. The median of a machine's steps counts, without
-    those that set it up. One that is hopelessly slow, or out of memory, is not tried again.
+    First steps on the first machine tell how long the work will take. Measuring may take
+    `MOST_SHARE` of that, and at most `MOST_SECONDS`. There is to be time for three steps on each
+    machine: their pictures are made fewer for that, then the machines, and where not two of them
+    can be compared, nothing is measured. The median of a machine's steps counts, without those that
+    set it up. One that is hopelessly slow, or out of memory, is not tried again.
 
     Changes the number of CPU threads: call `resolve` afterwards.
 
@@ -102,6 +102,10 @@ def measure(
     seconds(machines[0], few)  # sets up what the work needs in any case
     started = clock()
     each = seconds(machines[0], few)
+    most = min(MOST_SECONDS, MOST_SHARE * each * images)
+    if (more := min(batch_size, int(most / 8 / each))) > few:
+        seconds(machines[0], more)
+        each = min(each, seconds(machines[0], more))  # a few pictures take nearly as long as many
     end = started + min(MOST_SECONDS, MOST_SHARE * each * images)
     affordable = max(0, int((end - clock()) / (3 * each)))  # pictures, if each is seen thrice
     machines = machines[: affordable // few]
@@ -112,6 +116,8 @@ def measure(
     times: dict[Machine, list[float]] = {}
     left = []
     for machine in machines:
+        if clock() >= end:
+            break
         spent = seconds(machine, few)  # sets it up as well
         if clock() + few * spent < end:
             spent = seconds(machine, few)

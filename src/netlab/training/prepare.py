@@ -4,7 +4,6 @@ import contextlib
 import gc
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +12,7 @@ from torch import nn
 from netlab import registry
 from netlab.components import component
 from netlab.config import TrainConfig
+from netlab.contracts.dataset import PictureSet
 from netlab.contracts.task import Task
 from netlab.device import Machine, forget_peak_memory, resolve
 from netlab.errors import out_of_memory
@@ -26,7 +26,7 @@ from netlab.training.state import State, new_state
 
 _TRIED = 3  # steps of a batch that may not fit into memory
 
-Splits = tuple[Any, Any]
+Splits = tuple[PictureSet, PictureSet]
 """The training and the validation split, in the form of the task."""
 
 
