@@ -7,6 +7,7 @@ import shutil
 import signal
 import statistics
 from dataclasses import replace
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 import torch
 from PIL import Image
 
+from netlab import registry
 from netlab.cli.main import main
 from netlab.cli.view.comparison import comparison_lines
 from netlab.compare.comparison import COSTS, Comparison, Entry, Method, document, side_by_side
@@ -39,6 +41,7 @@ from netlab.figures.comparison import method_panels, method_pictures
 from netlab.figures.curves import draw_panels
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.metrics.confusion import mean_iou
+from netlab.models.unet import UNet
 from netlab.registry import get
 from netlab.runs.folder import RunDir
 from netlab.runs.summary import list_runs, summarise
@@ -326,6 +329,18 @@ def test_other_tasks_stand_in_no_table() -> None:
     entries = [_entry(tiny_config(), 0.7), _entry(tiny_labelled("vae"), 0.7)]
     with pytest.raises(UsageError, match="segmentation and vae"):
         side_by_side(entries)
+
+
+@registry.register("architecture")
+class OtherUNet(UNet):
+    """Another architecture for segmentation."""
+
+
+def test_two_architectures_of_one_task_stand_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    point = EntryPoint("other", "tests.test_compare:OtherUNet", "netlab.architecture")
+    monkeypatch.setattr(registry, "installed", lambda: EntryPoints([point]))
+    entries = [_entry(tiny_config(), 0.7), _entry(tiny_config(arch="other"), 0.6)]
+    assert [m.name for m in side_by_side(entries).methods] == ["unet", "other"]
 
 
 @pytest.mark.parametrize("losses", [("ce", "dice"), ("ce", "ce")])

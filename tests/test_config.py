@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from netlab import registry
 from netlab.cli.train import merged_settings
-from netlab.config import TrainConfig, flag_of
+from netlab.config import TrainConfig, changes, flag_of
 from netlab.errors import ConfigError
 from netlab.expressions import Term, parse_sum
 from netlab.settings import (
@@ -24,6 +24,7 @@ from netlab.settings import (
     recipe,
     user_layers,
 )
+from netlab.tasks.segmentation.task import Segmentation
 
 
 def test_later_layers_win_and_silence_overrides_nothing() -> None:
@@ -328,3 +329,19 @@ def test_keys_of_merged_mappings_may_be_overlaid(tmp_path: Path) -> None:
     path = tmp_path / "merged.yaml"
     path.write_text("a: &a {x: 1}\nb: &b {<<: *a, x: 2}\nc: {<<: *b, x: 3}\n", encoding="utf-8")
     assert read_config_file(path).values["c"] == {"x": 3}
+
+
+def test_task_and_data_set_take_arguments_of_their_own(tmp_path: Path) -> None:
+    words = ["task.noise=0.2", "dataset.bands=4"]
+    config = merge({}, user_layers(words, {}))
+    assert config.parts == {"task": {"noise": 0.2}, "dataset": {"bands": 4}}
+    path = tmp_path / "config.yaml"
+    path.write_text(config.to_yaml())
+    assert merge({}, [read_config_file(path)]) == config
+    other = merge({}, user_layers(["task.noise=0.3", "dataset.bands=4"], {}))
+    changed = changes(config.to_dict(), other.to_dict())
+    assert changed == ["--set task was {'noise': 0.2}, is {'noise': 0.3}"]
+    for kind, reason in (("task", "task 'segmentation'"), ("dataset", "dataset 'synthetic'")):
+        mine = merge({}, user_layers([f"{kind}.bands=4"], {}))
+        with pytest.raises(ConfigError, match=f"{reason} does not take bands"):
+            Segmentation.create(mine, Segmentation.load(mine, "train"))

@@ -18,6 +18,7 @@ from netlab.errors import ConfigError, UnknownComponent
 from netlab.layers.blocks.conv import ConvBlock
 from netlab.settings import Layer, defaults_of, merge, preset, recipe
 from netlab.training.prepare import build_model
+from netlab.weights.bundled import summaries as weights_summaries
 from tests._docs_run import write_own_package
 from tests.conftest import tiny_config
 
@@ -354,3 +355,13 @@ class PluginEncoder:
 
 class NotAComponent:
     """Lacks the decorator."""
+
+
+def test_bundled_weights_are_listed_by_task_data_score_and_size() -> None:
+    lines = dict(weights_summaries())
+    assert (
+        lines["unet-pets"] == "segmentation on pets; test mIoU 0.7563, 1,931,372 weights, 3.7 MiB"
+    )
+    assert "test accuracy" in lines["judge-mnist"]
+    assert "test swap accuracy" in lines["vae-mnist"]
+    assert all(len(line) < 100 for line in lines.values())

@@ -17,13 +17,8 @@ from netlab.errors import ConfigError, UnknownComponent
 from netlab.expressions import parse_sum
 
 LOGS = ("none", "events", "tensorboard")
-OWN_FOLDERS = {
-    "images": ("pairs", "class-folder"),
-    "masks": ("pairs",),
-    "classes": ("pairs", "class-folder"),
-    "mask_values": ("pairs",),
-}
-"""Fields that describe people's own folders, and the data sets they are for."""
+OWN_FOLDERS = ("images", "masks", "classes", "mask_values")
+"""Fields that describe people's own folders; a data set names in `reads` those that it takes."""
 LOSS_KINDS = ("loss", "vae-term")
 """Kinds of components that `loss` is a sum of; which of them, an architecture's task says."""
 PART_KINDS = (
@@ -280,13 +275,28 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         faults = [fault for f in dataclasses.fields(self) for fault in _faults(f, self)]
-        faults += [
-            f"{flag_of(name)} is for --dataset {' or '.join(sets)}, not for {self.dataset}"
-            for name, sets in OWN_FOLDERS.items()
-            if getattr(self, name) is not None and self.dataset not in sets
-        ]
+        if self.dataset in registry.names("dataset"):
+            faults += self._unread_folders()
         if faults:
             raise ConfigError("; ".join(faults))
+
+    def _unread_folders(self) -> list[str]:
+        """What describes own folders, for a data set that does not read it."""
+        described = [name for name in OWN_FOLDERS if getattr(self, name) is not None]
+        if not described:
+            return []
+        reads = {
+            dataset: registry.stated("dataset", dataset, "reads") or ()
+            for dataset in registry.names("dataset")
+        }
+        faults = []
+        for name in described:
+            if name not in reads[self.dataset]:
+                readers = [dataset for dataset, read in reads.items() if name in read]
+                readers.sort(key=lambda dataset: -len(reads[dataset]))
+                listed = " or ".join(readers)
+                faults.append(f"{flag_of(name)} is for --dataset {listed}, not for {self.dataset}")
+        return faults
 
     @property
     def logs(self) -> tuple[str, ...]:

@@ -148,7 +148,11 @@ class _Pictures:
         self.fingerprints: dict[object, str] = {}
 
     def fingerprint(self, config: TrainConfig) -> str:
-        request = config.dataset, data_request(config, "train", self.note)
+        request = (
+            config.dataset,
+            str(config.parts.get("dataset")),
+            data_request(config, "train", self.note),
+        )
         if request not in self.fingerprints:
             self.note("reading the pictures, to see whether they are those of earlier runs")
             self.fingerprints[request] = fingerprint(*prepare.load(config, Silent()))

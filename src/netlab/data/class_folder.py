@@ -22,6 +22,8 @@ class ClassFolder:
     """
 
     target: ClassVar[Target] = "labels"
+    reads: ClassVar[tuple[str, ...]] = ("images", "classes")
+    """Settings of own folders that it takes."""
 
     def load(self, request: DataRequest) -> LabelledSet:
         """Decode one split; see `netlab.contracts.dataset.Dataset`."""

@@ -22,6 +22,8 @@ class Pairs:
     """
 
     target: ClassVar[Target] = "masks"
+    reads: ClassVar[tuple[str, ...]] = ("images", "masks", "classes", "mask_values")
+    """Settings of own folders that it takes."""
 
     def load(self, request: DataRequest) -> SegmentationSet:
         """Decode one split; see `netlab.contracts.dataset.Dataset`."""

@@ -38,6 +38,8 @@ class ConditionalVae(LabelledTask):
     score: ClassVar[Score] = Score("val_loss", "val loss", higher_is_better=False)
     uses: ClassVar[tuple[str, ...]] = ("stem", "latent", "helper_lr")
     judged: ClassVar[bool] = True
+    headline: ClassVar[str] = "swap accuracy"
+    """What lists of weights show where a judge has read the pictures."""
     page_at_end: ClassVar[bool] = False  # probes, bounds and distances take minutes
     loss_kind: ClassVar[str] = "vae-term"
 

@@ -3,9 +3,12 @@
 The folder is the catalogue: a file `NAME.safetensors` is the bundled weights NAME.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from netlab import registry
+from netlab.contracts.score import former_score, read_score
 from netlab.errors import UsageError
 from netlab.weights.header import read_header
 
@@ -44,12 +47,27 @@ def bundled_vae(dataset: str) -> Path:
 
 
 def summaries() -> list[tuple[str, str]]:
-    """Name and one line of each of the bundled weights."""
+    """Name and one line of each of the bundled weights: task, data, score and size."""
     lines = []
     for name, path in bundled().items():
-        about = read_header(path).about
-        scores = about.get("metrics", {})
-        shown = ", ".join(f"{k} {v:.4g}" for k, v in scores.items() if isinstance(v, float))
+        header = read_header(path)
+        about = header.about
         data = about.get("data", {}).get("dataset", "?")
-        lines.append((name, f"{about['task']} on {data}; {shown}"))
+        words = [_score(about), f"{header.weights:,} weights", f"{header.bytes / 2**20:.1f} MiB"]
+        lines.append((name, f"{about['task']} on {data}; {', '.join(filter(None, words))}"))
     return lines
+
+
+def _score(about: Mapping[str, Any]) -> str:
+    """The score of a weights file on its test split, or else on validation."""
+    metrics = about.get("metrics", {})
+    headline = registry.stated("task", about["task"], "headline")
+    if headline and f"test_{headline.replace(' ', '_')}" in metrics:
+        return f"test {headline} {metrics['test_' + headline.replace(' ', '_')]:.4g}"
+    score = read_score(about.get("score")) or former_score(metrics)
+    if score is None:
+        return ""
+    tested = metrics.get(score.column.replace("val_", "test_", 1))
+    if tested is not None:
+        return f"test {score.said(f'{tested:.4g}')}"
+    return score.said(f"{metrics[score.column]:.4g}")
