@@ -22,8 +22,7 @@ from netlab.figures.html.table import score as digits
 from netlab.figures.html.table import score_table
 from netlab.tasks.base import BaseTask
 from netlab.tasks.pixels import to_bytes
-from netlab.tasks.score_table import count_line, score_lines, score_row
-from netlab.tasks.sections import best_first, ranked
+from netlab.tasks.sections import best_first, count_line, ranked, score_lines, score_row
 
 _SHOWN = 6  # pictures in the figure
 

@@ -1,18 +1,21 @@
-"""Parts of a page that several tasks show."""
+"""Parts of a page and of a table that several tasks show."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from netlab.contracts.report import Html, Section
+from netlab.contracts.report import Html, Measure, Section
+from netlab.errors import counted
 from netlab.figures.curves import Line, Panel
 from netlab.figures.html.chart import charts
 from netlab.figures.html.markup import join
 from netlab.figures.html.page import details, paragraph
-from netlab.figures.html.table import heat_table, plain_table
+from netlab.figures.html.table import ScoreRow, heat_table, plain_table, score
 from netlab.figures.palette import FAINT
+from netlab.figures.text_table import text_table
 from netlab.metrics.calibration import CalibrationError
 
 SHOWN = 8
@@ -106,3 +109,31 @@ def calibration_section(calibration: CalibrationError, unit: str) -> Section:
         details("The same as a table", plain_table(columns, rows, "Calibration", numeric=True)),
     )
     return Section("calibration", "Calibration", body)
+
+
+def score_row(
+    label: str,
+    results: Sequence[Mapping[str, Any]],
+    *keys: str,
+    best: Literal["highest", "lowest"] | None = None,
+) -> ScoreRow:
+    """The score under `keys`, one inside the other, of each result; None where there is none."""
+    measure = Measure(label, keys, None)
+    return ScoreRow(label, [measure.of(result) for result in results], best)
+
+
+def score_lines(
+    columns: Sequence[str], rows: Sequence[ScoreRow], width: int | None = None
+) -> list[str]:
+    """A table of scores as lines of text, a column each method; see `text_table` for `width`."""
+    names = [name.replace("_", " ") for name in columns]
+    cells = [[row.label, *map(score, row.values)] for row in rows]
+    return text_table(cells, ["", *names], width=width)
+
+
+def count_line(result: Mapping[str, Any]) -> str:
+    """How many pictures were scored, and how fast."""
+    return (
+        f"{counted(result['count'], 'picture')} of {result['split']}, {result['dropped']} dropped, "
+        f"{result['images_per_second']:.0f} images/s"
+    )

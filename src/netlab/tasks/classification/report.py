@@ -22,8 +22,7 @@ from netlab.tasks.classification.page import (
     classification_sections,
 )
 from netlab.tasks.pixels import MEAN, STD, normalise
-from netlab.tasks.score_table import count_line, score_lines
-from netlab.tasks.sections import confusion_section
+from netlab.tasks.sections import confusion_section, count_line, score_lines
 
 _SHOWN = 24  # pictures that were read wrong with the most confidence
 

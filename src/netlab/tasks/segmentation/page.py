@@ -13,23 +13,43 @@ from netlab.figures.html.images import WRONG, error_uri, mask_uri, picture_uri
 from netlab.figures.html.legend import Shape, legend
 from netlab.figures.html.markup import join
 from netlab.figures.html.page import paragraph
-from netlab.figures.html.table import score, score_table
+from netlab.figures.html.table import ScoreRow, score, score_table
 from netlab.figures.palette import Colour, class_colours
-from netlab.tasks.sections import calibration_section, ranked
-from netlab.tasks.segmentation.table import segmentation_rows
+from netlab.tasks.sections import calibration_section, ranked, score_row
 
 _LAYERS = ("Picture", "Target", "Prediction", "Error")
 
 
+def segmentation_rows(result: Mapping[str, Any]) -> list[ScoreRow]:
+    """Each score of the network and then of the trivial predictors; None where they have none."""
+    every = [result, *result["baselines"].values()]
+
+    def row(label: str, *keys: str) -> ScoreRow:
+        return score_row(label, every, *keys, best="highest")
+
+    return [
+        row("mIoU", "miou"),
+        row("pixel accuracy", "pixel_accuracy"),
+        *(row(f"IoU {name}", "iou", name) for name in result["iou"]),
+        *(row(f"Dice {name}", "dice", name) for name in result["dice"]),
+        *(
+            row(f"IoU {name.replace('_', ' ')}", "binary_iou", name)
+            for name in result.get("binary_iou", {})
+        ),
+        row("boundary F", "boundary_f"),
+        score_row("calibration error", every, "ece", best="lowest"),
+    ]
+
+
 def segmentation_headlines(result: Mapping[str, Any]) -> list[Headline]:
     """mIoU and pixel accuracy, each beside the better of the trivial predictors."""
-    told = []
+    headlines = []
     for label, key in (("mIoU", "miou"), ("Pixel accuracy", "pixel_accuracy")):
         trivial = {name: scores[key] or 0.0 for name, scores in result["baselines"].items()}
         best = max(trivial, key=lambda name: trivial[name])
         beside = f"trivial: {score(trivial[best])} ({best.replace('_', ' ')})"
-        told.append(Headline(label, score(result[key]), beside))
-    return told
+        headlines.append(Headline(label, score(result[key]), beside))
+    return headlines
 
 
 def segmentation_sections(report: Any) -> list[Section]:
@@ -38,7 +58,7 @@ def segmentation_sections(report: Any) -> list[Section]:
     Args:
         report: a `SegmentationReport` that has seen its whole part.
     """
-    result, _classes = report.result(), report.classes
+    result = report.result()
     columns = ["network", *(name.replace("_", " ") for name in result["baselines"])]
     caption = f"{result['count']:,} pictures of {result['split']}"
     body = join(

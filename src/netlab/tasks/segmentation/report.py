@@ -20,9 +20,12 @@ from netlab.metrics.baselines import constant_prediction, mean_mask
 from netlab.metrics.boundary import BoundaryF
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import confusion, dice, iou, mean_iou, merged_iou, pixel_accuracy
-from netlab.tasks.sections import confusion_section
-from netlab.tasks.segmentation.page import segmentation_headlines, segmentation_sections
-from netlab.tasks.segmentation.table import segmentation_table
+from netlab.tasks.sections import confusion_section, count_line, score_lines
+from netlab.tasks.segmentation.page import (
+    segmentation_headlines,
+    segmentation_rows,
+    segmentation_sections,
+)
 
 _SHOWN = 4  # best and worst pictures in the figure
 
@@ -116,7 +119,9 @@ class SegmentationReport:
 
     def table(self, width: int | None = None) -> list[str]:
         """The scores as lines of text, beside those of the trivial predictors."""
-        return segmentation_table(self.result(), width)
+        result = self.result()
+        columns = ["network", *result["baselines"]]
+        return [count_line(result), *score_lines(columns, segmentation_rows(result), width)]
 
     def measures(self) -> list[Measure]:
         """What runs are compared by, the score first; see `contracts.report.Report`."""

@@ -14,8 +14,7 @@ from netlab.figures.html.markup import join
 from netlab.figures.html.page import paragraph
 from netlab.figures.html.table import ScoreRow, heat_table, score, score_table
 from netlab.metrics.distance import rms
-from netlab.tasks.score_table import score_row
-from netlab.tasks.sections import ranked
+from netlab.tasks.sections import ranked, score_row
 
 _STANDINS = {"input": "input returned", "real": "another real picture"}
 

@@ -29,7 +29,7 @@ from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
 from netlab.tasks.base import raw_batch
 from netlab.tasks.pixels import to_bytes, to_unit
-from netlab.tasks.score_table import count_line, score_lines
+from netlab.tasks.sections import count_line, score_lines
 from netlab.tasks.vae.judge import Judge, Seen
 from netlab.tasks.vae.page import score_rows, vae_headlines, vae_sections
 from netlab.tasks.vae.scores import SwapScores, finite
