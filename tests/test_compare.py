@@ -252,7 +252,7 @@ def test_several_seeds_widen_the_interval_and_one_does_not() -> None:
 def _report(counts: torch.Tensor) -> SegmentationReport:
     names = tuple(f"p{i}" for i in range(len(counts)))
     data: Any = SimpleNamespace(classes=("pet", "background", "border"), names=names)
-    report = SegmentationReport(None, data, data, "test")
+    report = SegmentationReport(data, data, "test")
     report.counts.append(counts)
     return report
 

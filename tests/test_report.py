@@ -429,7 +429,7 @@ def test_the_page_of_many_classes_is_small() -> None:
     masks = random.integers(0, kinds, (count, size, size), dtype=np.uint8)
     names = tuple(f"picture-{i}" for i in range(count))
     data = SegmentationSet(noise, masks, names, tuple(f"class-{i}" for i in range(kinds)))
-    report = SegmentationReport(None, data, data, "test")
+    report = SegmentationReport(data, data, "test")
     report.predicted = [np.where(masks == 7, 9, masks)]
     report.predicted[0][0, 0, masks[0, 0] == 3] = 4
     report.counts = [
@@ -457,7 +457,7 @@ def test_the_page_of_many_classes_is_small() -> None:
 def test_what_users_call_things_is_never_markup(unet: RunDir) -> None:
     images, masks = drawn(6, 32)
     data = SegmentationSet(images, masks, tuple(f"{EVIL}{i}" for i in range(6)), (EVIL, "b", "c"))
-    report = SegmentationReport(None, data, data, "test")
+    report = SegmentationReport(data, data, "test")
     report.update(
         lambda images: torch.nn.functional.one_hot(  # type: ignore[arg-type]
             torch.from_numpy(masks).long(), 3

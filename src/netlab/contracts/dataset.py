@@ -45,6 +45,18 @@ class PictureSet(Protocol):
     def names(self) -> tuple[str, ...]:
         """What a person calls each picture; unique."""
 
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names in the order of their ids."""
+
+    @property
+    def dropped(self) -> tuple[Dropped, ...]:
+        """What was left out."""
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether a picture seen in a mirror still fits what it comes with."""
+
     def __len__(self) -> int: ...
 
 

@@ -22,7 +22,7 @@ from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch, Evaluation, Report
 from netlab.contracts.score import Score
 from netlab.contracts.task import Place
-from netlab.errors import ConfigError
+from netlab.errors import ConfigError, DataError, listing
 from netlab.expressions import parse_sum
 from netlab.layers.augment import STRENGTHS, augment
 from netlab.tasks.build import (
@@ -37,6 +37,8 @@ from netlab.tasks.build import (
 from netlab.tasks.criterion import WeightedSum
 from netlab.tasks.data import check_target, data_request
 from netlab.tasks.pixels import input_facts, to_unit
+
+_FEWEST = 2  # classes of labelled pictures
 
 
 class BaseTask:
@@ -56,6 +58,8 @@ class BaseTask:
     page_at_end: ClassVar[bool] = True
     loss_kind: ClassVar[str] = "loss"
     """Kind of the components that its loss is a sum of."""
+    normalised: ClassVar[bool] = True
+    """Whether its networks take normalised pictures; otherwise values in [0, 1] as they are."""
 
     def __init__(
         self,
@@ -77,6 +81,10 @@ class BaseTask:
     def loss_arguments(self) -> dict[str, Any]:
         """What each term of its loss is built with, beside the arguments of a config."""
         return {}
+
+    def term_order(self, names: list[str]) -> list[str]:
+        """The order in which the terms of its loss are built and added; by default as typed."""
+        return names
 
     def inputs(self, images: Tensor) -> tuple[Tensor, ...]:
         """What its network takes together with pictures, for a trial on any numbers."""
@@ -141,7 +149,16 @@ class BaseTask:
 
     @classmethod
     def create(cls, config: TrainConfig, train: Any) -> Self:
-        """The task for a config, with what the training split says of its pictures."""
+        """The task for a config, with what the training split says of its pictures.
+
+        Raises:
+            DataError: labelled pictures of one class alone.
+        """
+        if cls.needs == "labels" and len(train.classes) < _FEWEST:
+            raise DataError(
+                f"{config.dataset}: its pictures are all of the class {listing(train.classes)}; "
+                "two classes or more are needed"
+            )
         return cls._built(config, train.classes, train.images.shape[-1], train.mirrors)
 
     @classmethod
@@ -157,7 +174,8 @@ class BaseTask:
 
     def facts(self) -> dict[str, Any]:
         """What a weights file must hold to use the network."""
-        return {"classes": list(self.classes), "input": input_facts(self.config, self.channels)}
+        given = input_facts(self.config, self.channels, normalised=self.normalised)
+        return {"classes": list(self.classes), "input": given}
 
     def build_network(self) -> nn.Module:
         """A new network with random weights, from the components that the config names.
@@ -180,9 +198,14 @@ class BaseTask:
     def criterion(self) -> WeightedSum:
         """The loss that the config names, as a weighted sum of its terms."""
         terms = build_terms(
-            self.config, task_of(self.config), self.loss_kind, **self.loss_arguments()
+            self.config,
+            task_of(self.config),
+            self.loss_kind,
+            order=self.term_order,
+            **self.loss_arguments(),
         )
-        return WeightedSum(terms, [term.weight for term in parse_sum(self.config.loss)])
+        weights = {term.name: term.weight for term in parse_sum(self.config.loss)}
+        return WeightedSum(terms, [weights[name] for name in terms])
 
     def place(self, device: torch.device) -> None:
         """Move what the loss needs to the device of the network."""

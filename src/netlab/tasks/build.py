@@ -58,7 +58,7 @@ def build_terms(
     task: str,
     kind: str,
     *,
-    order: Callable[[list[str]], list[str]] = list,
+    order: Callable[[list[str]], list[str]],
     **built: Any,
 ) -> dict[str, Any]:
     """The terms of a config's loss by name, each built with `built` and its own arguments.
@@ -67,16 +67,16 @@ def build_terms(
         config: of the run.
         task: its name.
         kind: of the task's terms, `loss` or `vae-term`.
-        order: brings their names into the order in which they are built; by default as typed.
+        order: brings their names into the order in which they are built.
         built: arguments that all terms take.
 
     Raises:
         ConfigError: a term for another task, or arguments for a term that is not there.
     """
     names = [term.name for term in parse_sum(config.loss)]
-    if strangers := [name for name in config.parts.get("loss", {}) if name not in names]:
+    if unknown := [name for name in config.parts.get("loss", {}) if name not in names]:
         raise ConfigError(
-            f"loss has no term '{strangers[0]}' (its terms: {', '.join(names)}); "
+            f"loss has no term '{unknown[0]}' (its terms: {', '.join(names)}); "
             "write --set loss.TERM.ARGUMENT=VALUE"
         )
     for name in names:

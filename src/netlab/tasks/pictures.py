@@ -5,7 +5,7 @@ A new one says its `score`, what a batch is and how good each picture is.
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from netlab.contracts.dataset import PictureSet
 from netlab.contracts.report import Batch, Headline, Html, Measure, Pictures, Section, Shown
 from netlab.figures.grid import Row, as_rgb, draw_grid
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
 from netlab.figures.html.table import score as digits
-from netlab.figures.html.table import score_table
 from netlab.tasks.base import BaseTask
 from netlab.tasks.pixels import to_bytes
-from netlab.tasks.sections import best_first, count_line, ranked, score_lines, score_row
+from netlab.tasks.report import BaseReport, Means
+from netlab.tasks.sections import best_first, ranked
 
 _SHOWN = 6  # pictures in the figure
 
@@ -34,6 +35,7 @@ class PictureTask(BaseTask):
     pictures; its key in results is its column without `val_`.
     """
 
+    normalised: ClassVar[bool] = False
     titles: ClassVar[tuple[str, str, str]] = ("Input", "Target", "Output")
     """What is fed in, what should come out, and what does, as headings of figures."""
 
@@ -52,11 +54,6 @@ class PictureTask(BaseTask):
     def baselines(self, inputs: Tensor) -> dict[str, Tensor]:
         """What trivial predictors make of the inputs, by their names; nothing is learnt."""
         return {"input": inputs}
-
-    def facts(self) -> dict[str, Any]:
-        """What a weights file must hold to use the network; pictures stay in [0, 1]."""
-        facts = super().facts()
-        return {**facts, "input": {**facts["input"], "mean": None, "std": None}}
 
     def evaluation(self) -> "PictureScores":
         """An empty score-keeper for validation."""
@@ -82,13 +79,12 @@ class PictureTask(BaseTask):
         return report.rows_of_pictures(np.arange(len(indices)), captions, title)
 
 
-class PictureScores:
+class PictureScores(Means):
     """Loss and score over a split (see `contracts.report.Evaluation`)."""
 
     def __init__(self, task: PictureTask) -> None:
+        super().__init__()
         self.task = task
-        self.sums: dict[str, float] = {}
-        self.pictures = 0
 
     def update(self, network: nn.Module, batch: Batch) -> None:
         """Take one batch in."""
@@ -96,18 +92,11 @@ class PictureScores:
         outputs = network(inputs)
         loss = self.task.criterion(outputs, targets)
         quality = self.task.quality(outputs.float(), targets).mean()
-        named = {"val_loss": loss.total, self.task.score.column: quality}
-        named |= {f"val_{name}": part for name, part in loss.parts.items()}
-        for name, value in named.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value) * len(inputs)
-        self.pictures += len(inputs)
-
-    def row(self) -> dict[str, float | None]:
-        """Scores for a row of metrics.csv."""
-        return {name: total / self.pictures for name, total in self.sums.items()}
+        scores = {"loss": loss.total, self.task.score.column.removeprefix("val_"): quality}
+        self.add(scores | loss.terms, len(inputs))
 
 
-class PictureReport:
+class PictureReport(BaseReport):
     """Gathers what a network makes of every picture (see `contracts.report.Report`).
 
     Args:
@@ -116,13 +105,13 @@ class PictureReport:
         split: its name.
     """
 
-    def __init__(self, task: PictureTask, data: Any, split: str) -> None:
-        self.task, self.data, self.split = task, data, split
+    def __init__(self, task: PictureTask, data: PictureSet, split: str) -> None:
+        super().__init__(data, split)
+        self.task = task
         self.key = task.score.column.removeprefix("val_")
         self.pictures: list[tuple[Pictures, Pictures, Pictures]] = []
         self.quality: list[Tensor] = []
         self.trivial: dict[str, list[Tensor]] = {}
-        self.seconds = 0.0
 
     def update(self, network: nn.Module, batch: Batch) -> None:
         """Take one batch in."""
@@ -136,28 +125,23 @@ class PictureReport:
         for name, guess in self.task.baselines(inputs).items():
             self.trivial.setdefault(name, []).append(self.task.quality(guess, targets).cpu())
 
-    def result(self) -> dict[str, Any]:
-        """The JSON document of `netlab eval`."""
-        count = len(self.data)
+    def scores(self) -> dict[str, Any]:
+        """See `BaseReport`."""
         return {
-            "split": self.split,
-            "count": count,
-            "dropped": len(self.data.dropped),
             self.key: _mean(self.quality),
             "baselines": {name: {self.key: _mean(parts)} for name, parts in self.trivial.items()},
-            "images_per_second": round(count / max(self.seconds, 1e-9), 1),
         }
 
-    def measures(self) -> list[Measure]:
-        """What runs are compared by: the score."""
+    def score_rows(self) -> list[Measure]:
+        """The score alone."""
         score = self.task.score
         label = f"{score.label} ({score.unit})" if score.unit else score.label
         return [Measure(label, (self.key,), higher_is_better=score.higher_is_better)]
 
-    def table(self, width: int | None = None) -> list[str]:
-        """The score as lines of text, beside those of the trivial predictors."""
-        result, columns = self.result(), ["network", *self.trivial]
-        return [count_line(result), *score_lines(columns, [self._row(result)], width)]
+    def score_by_picture(self) -> NDArray[np.float64]:
+        """See `BaseReport`."""
+        values: NDArray[np.float64] = torch.cat(self.quality).double().numpy()
+        return values
 
     def rows(self) -> list[dict[str, Any]]:
         """A row a picture for `--csv`: name and score."""
@@ -167,15 +151,9 @@ class PictureReport:
             for name, value in zip(self.data.names, values, strict=True)
         ]
 
-    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The score of resamples of the pictures: draws (R, N) to (R,)."""
-        values = torch.cat(self.quality).double().numpy()
-        scores: NDArray[np.float64] = draws @ values / draws.sum(axis=1)
-        return scores
-
     def by_rank(self) -> NDArray[np.float64]:
         """The score of each picture, (N,), its sign such that more is better."""
-        values: NDArray[np.float64] = torch.cat(self.quality).double().numpy()
+        values = self.score_by_picture()
         return values if self.task.score.higher_is_better else -values
 
     def outcome(self) -> Pictures:
@@ -200,29 +178,19 @@ class PictureReport:
         known = {name: value for name, value in values.items() if value is not None}
         sign = 1 if self.task.score.higher_is_better else -1
         best = max(known, key=lambda name: sign * known[name], default="")
-        beside = f"{best.replace('_', ' ')}: {digits(known[best])}" if best else ""
-        return [Headline(measure.label, digits(measure.of(result)), beside)]
-
-    def confusion(self) -> None:
-        """It takes no class for another."""
+        remark = f"{best.replace('_', ' ')}: {digits(known[best])}" if best else ""
+        return [Headline(measure.label, digits(measure.of(result)), remark)]
 
     def sections(self) -> list[Section]:
         """The score, and pictures from the best to the worst."""
-        result = self.result()
-        columns = ["network", *(name.replace("_", " ") for name in result["baselines"])]
-        caption = f"{result['count']:,} pictures of {result['split']}"
-        table = score_table(columns, [self._row(result)], caption)
-        return [
-            Section("scores", "Scores", table),
-            Section("pictures", "Pictures", self._gallery()),
-        ]
+        return [self.scores_section(), Section("pictures", "Pictures", self._gallery())]
 
     def figure(self, title: str) -> Image.Image:
         """Pictures evenly spread from the best to the worst."""
         order = best_first(self.by_rank())
-        places = np.unique(np.linspace(0, len(order) - 1, min(_SHOWN, len(order))).astype(np.int64))
-        names = [self.data.names[i] for i in order[places]]
-        return self.rows_of_pictures(order[places], self.captions(order[places], names), title)
+        spread = np.unique(np.linspace(0, len(order) - 1, min(_SHOWN, len(order))).astype(np.int64))
+        names = [self.data.names[i] for i in order[spread]]
+        return self.rows_of_pictures(order[spread], self.captions(order[spread], names), title)
 
     def captions(self, indices: NDArray[np.int64], names: Sequence[str]) -> list[str]:
         """Name and score of the pictures at `indices`."""
@@ -240,12 +208,6 @@ class PictureReport:
         ]
         return draw_grid(rows, columns=self.task.titles, title=title)
 
-    def _row(self, result: Mapping[str, Any]) -> Any:
-        measure = self.measures()[0]
-        every = [result, *result["baselines"].values()]
-        best: Any = "highest" if measure.higher_is_better else "lowest"
-        return score_row(measure.label, every, *measure.keys, best=best)
-
     def _stacks(self) -> list[Pictures]:
         """Inputs, targets and outputs, each (N, H, W, C)."""
         return [np.concatenate(parts) for parts in zip(*self.pictures, strict=True)]
@@ -259,8 +221,8 @@ class PictureReport:
             return Example(name, [picture_uri(stack[index]) for stack in stacks], caption)
 
         groups = [
-            Group(title, [example(int(i)) for i in places])
-            for title, places in ranked(self.by_rank()).items()
+            Group(title, [example(int(i)) for i in indices])
+            for title, indices in ranked(self.by_rank()).items()
         ]
         return gallery("pictures", self.task.titles, groups)
 

@@ -12,18 +12,17 @@ from netlab.data.readers.pictures import RESIZE_FILTER
 MEAN, STD = 0.5, 0.25
 """Normalisation of pixel values in [0, 1], the same for each channel."""
 
-
 COLOURS = {1: "gray", 3: "colour"}
 """What pictures of so many channels are called."""
 
 
-def input_facts(config: TrainConfig, channels: int) -> dict[str, Any]:
+def input_facts(config: TrainConfig, channels: int, *, normalised: bool) -> dict[str, Any]:
     """What a weights file says of the pictures its network takes."""
     return {
         "size": config.image_size,
         "channels": channels,
-        "mean": [MEAN] * channels,
-        "std": [STD] * channels,
+        "mean": [MEAN] * channels if normalised else None,
+        "std": [STD] * channels if normalised else None,
         "resize": RESIZE_FILTER,
     }
 

@@ -12,40 +12,38 @@ from torch import Tensor, nn
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.report import Headline, Measure, Section
 from netlab.figures.grid import draw_captioned
+from netlab.figures.html.table import score as digits
 from netlab.figures.text_table import text_table
 from netlab.layers.disturb import TESTS
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import label_confusion, pixel_accuracy
-from netlab.tasks.classification.page import (
-    classification_headlines,
-    classification_rows,
-    classification_sections,
-)
+from netlab.tasks.classification.page import pictures_section
 from netlab.tasks.pixels import MEAN, STD, normalise
-from netlab.tasks.sections import confusion_section, count_line, score_lines
+from netlab.tasks.report import BaseReport
+from netlab.tasks.sections import calibration_section, confusion_section
 
 _SHOWN = 24  # pictures that were read wrong with the most confidence
 
 
-class ClassificationReport:
+class ClassificationReport(BaseReport):
     """Gathers accuracy, calibration and confusion over a part of the data.
 
     The accuracy is also measured under each disturbance of `layers.disturb.TESTS`.
 
     Args:
-        task: the classification task; gives batches.
         data: the part that is scored.
         split: its name.
     """
 
-    def __init__(self, task: Any, data: LabelledSet, split: str) -> None:
-        self.task, self.data, self.split = task, data, split
+    data: LabelledSet
+
+    def __init__(self, data: LabelledSet, split: str) -> None:
+        super().__init__(data, split)
         self.counts = torch.zeros(len(data.classes), len(data.classes), dtype=torch.int64)
         self.right = dict.fromkeys(TESTS, 0)
         self.calibration = CalibrationError()
         self.predicted: list[Tensor] = []
         self.confidence: list[Tensor] = []
-        self.seconds = 0.0
 
     def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
         """Take one batch in."""
@@ -63,65 +61,52 @@ class ClassificationReport:
             changed = normalise(change(images * STD + MEAN))
             self.right[name] += int((network(changed).argmax(dim=1).cpu() == labels).sum())
 
-    def result(self) -> dict[str, Any]:
-        """The JSON document of `netlab eval`; see the contract of its keys in the README."""
+    def scores(self) -> dict[str, Any]:
+        """See `BaseReport`."""
         count = len(self.data)
         most = int(self.counts.sum(dim=1).max())
         return {
-            "split": self.split,
-            "count": count,
-            "dropped": len(self.data.dropped),
             "accuracy": float(pixel_accuracy(self.counts)),
             "disturbed": {name: right / count for name, right in self.right.items()},
             "ece": self.calibration.compute(),
             "confusion": self.counts.tolist(),
             "classes": list(self.data.classes),
             "baselines": {"most_frequent": {"accuracy": most / count}},
-            "images_per_second": round(count / max(self.seconds, 1e-9), 1),
         }
 
+    def score_rows(self) -> list[Measure]:
+        """See `BaseReport`."""
+        return [
+            Measure("accuracy", ("accuracy",), higher_is_better=True),
+            *(
+                Measure(f"  under {n.replace('_', ' ')}", ("disturbed", n), higher_is_better=True)
+                for n in self.right
+            ),
+            Measure("calibration error", ("ece",), higher_is_better=False),
+        ]
+
     def table(self, width: int | None = None) -> list[str]:
-        """The scores as lines of text."""
-        result = self.result()
-        columns = ("network", "most frequent")
-        rows = classification_rows(result)
-        lines = [count_line(result), *score_lines(columns, rows, width)]
+        """The scores, and which classes are taken for which, as lines of text."""
         confusion = [
             [name, *map(str, row)]
             for name, row in zip(self.data.classes, self.counts.tolist(), strict=True)
         ]
         return [
-            *lines,
+            *super().table(width),
             "",
             *text_table(confusion, columns=["true \\ read", *self.data.classes], width=width),
         ]
 
-    def measures(self) -> list[Measure]:
-        """What runs are compared by, the score first; see `contracts.report.Report`."""
-        disturbed = [
-            Measure(f"under {n.replace('_', ' ')}", ("disturbed", n), higher_is_better=True)
-            for n in self.right
-        ]
-        return [
-            Measure("accuracy", ("accuracy",), higher_is_better=True),
-            *disturbed,
-            Measure("calibration error", ("ece",), higher_is_better=False),
-        ]
-
-    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Accuracy of resamples of the pictures: draws (R, N) to (R,)."""
-        right = (self.outcome() == self.data.labels).astype(np.float64)
-        scores: NDArray[np.float64] = draws @ right / draws.sum(axis=1)
-        return scores
+    def score_by_picture(self) -> NDArray[np.float64]:
+        """Whether each picture was read right, 1 or 0, (N,)."""
+        right: NDArray[np.float64] = (self.outcome() == self.data.labels).astype(np.float64)
+        return right
 
     def by_rank(self) -> NDArray[np.float64]:
         """The confidence of each picture, negative where it was read wrong, (N,)."""
         sure = torch.cat(self.confidence).double().numpy()
         ranks: NDArray[np.float64] = np.where(self.outcome() == self.data.labels, sure, -sure)
         return ranks
-
-    def shown(self, indices: NDArray[np.int64]) -> None:
-        """A label is no picture."""
 
     def outcome(self) -> NDArray[np.int64]:
         """What the network made of every picture: ids (N,)."""
@@ -139,16 +124,23 @@ class ClassificationReport:
         ]
 
     def headlines(self) -> list[Headline]:
-        """The scores that a page begins with."""
-        return classification_headlines(self.result())
+        """The accuracy, beside that of always giving the most frequent class."""
+        result = self.result()
+        trivial = digits(result["baselines"]["most_frequent"]["accuracy"])
+        return [Headline("Accuracy", digits(result["accuracy"]), f"most frequent class: {trivial}")]
 
     def confusion(self) -> Section:
         """Which classes are taken for which."""
         return confusion_section(self.counts, self.data.classes, "pictures")
 
     def sections(self) -> list[Section]:
-        """The parts of its page."""
-        return classification_sections(self)
+        """Scores, confusion matrix, calibration, and pictures read wrong and right."""
+        return [
+            self.scores_section(),
+            self.confusion(),
+            calibration_section(self.calibration, "pictures"),
+            pictures_section(self.data, self.outcome(), torch.cat(self.confidence).numpy()),
+        ]
 
     def figure(self, title: str) -> Image.Image:
         """The pictures that were read wrong with the most confidence."""

@@ -9,23 +9,25 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from netlab.contracts.dataset import LabelledSet
+from netlab.contracts.dataset import LabelledSet, Target
 from netlab.contracts.score import Score
 from netlab.figures.grid import draw_captioned
 from netlab.layers.disturb import disturb
 from netlab.metrics.confusion import label_confusion, pixel_accuracy
 from netlab.registry import register
+from netlab.tasks.base import BaseTask
 from netlab.tasks.classification.report import ClassificationReport
-from netlab.tasks.labelled import LabelledTask
 from netlab.tasks.pixels import normalise
+from netlab.tasks.report import Means
 
 
 @register("task")
-class Classification(LabelledTask):
+class Classification(BaseTask):
     """Networks that give logits (B, K) for pictures (B, C, H, W)."""
 
     score: ClassVar[Score] = Score("val_accuracy", "accuracy")
     uses: ClassVar[tuple[str, ...]] = ("disturb",)
+    needs: ClassVar[Target | None] = "labels"
 
     def loss_arguments(self) -> dict[str, Any]:
         """Number of the classes, which all count the same."""
@@ -55,7 +57,7 @@ class Classification(LabelledTask):
         **_: Any,
     ) -> ClassificationReport:
         """The empty score-keeper of `netlab eval`; see `contracts.task.Task.report`."""
-        return ClassificationReport(self, data, split)
+        return ClassificationReport(data, split)
 
     def sample_figure(
         self,
@@ -74,25 +76,22 @@ class Classification(LabelledTask):
         return draw_captioned(data.images[indices], captions, title)
 
 
-class ClassificationScores:
+class ClassificationScores(Means):
     """Loss and accuracy over a part of the data (see `contracts.report.Evaluation`)."""
 
     def __init__(self, task: Classification) -> None:
+        super().__init__()
         self.task = task
-        self.loss = 0.0
         self.counts: list[Tensor] = []
 
     def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
         """Take one batch in."""
         images, labels = batch
         logits = network(images)
-        self.loss += float(self.task.criterion(logits, labels).total) * len(images)
+        self.add({"loss": self.task.criterion(logits, labels).total}, len(images))
         self.counts.append(label_confusion(logits.argmax(dim=1), labels, len(self.task.classes)))
 
     def row(self) -> dict[str, float | None]:
         """Scores for a row of metrics.csv."""
         counts = torch.stack(self.counts).sum(dim=0)
-        return {
-            "val_loss": self.loss / int(counts.sum()),
-            "val_accuracy": float(pixel_accuracy(counts)),
-        }
+        return {**super().row(), "val_accuracy": float(pixel_accuracy(counts))}

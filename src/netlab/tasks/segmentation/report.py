@@ -3,7 +3,6 @@
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,43 +13,40 @@ from torch import Tensor, nn
 
 from netlab.contracts.dataset import PET_CLASSES, SegmentationSet
 from netlab.contracts.report import Headline, Measure, Section, Shown
+from netlab.figures.html.table import score as digits
 from netlab.figures.palette import class_colours, paint
 from netlab.figures.segmentation import prediction_rows
 from netlab.metrics.baselines import constant_prediction, mean_mask
 from netlab.metrics.boundary import BoundaryF
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import confusion, dice, iou, mean_iou, merged_iou, pixel_accuracy
-from netlab.tasks.sections import confusion_section, count_line, score_lines
-from netlab.tasks.segmentation.page import (
-    segmentation_headlines,
-    segmentation_rows,
-    segmentation_sections,
-)
+from netlab.tasks.report import BaseReport
+from netlab.tasks.sections import calibration_section, confusion_section
+from netlab.tasks.segmentation.page import pictures_section
 
 _SHOWN = 4  # best and worst pictures in the figure
 
 
-class SegmentationReport:
+class SegmentationReport(BaseReport):
     """Gathers all scores over a part of the data, from data-set-wide counts.
 
     Args:
-        task: the segmentation task; gives batches.
         data: the part that is scored.
         train: what the trivial predictors are fitted to: the training part, or the scored pictures
             themselves (to their advantage) where those are somebody's own.
         split: its name.
     """
 
-    def __init__(
-        self, task: Any, data: SegmentationSet, train: SegmentationSet, split: str
-    ) -> None:
-        self.task, self.data, self.train, self.split = task, data, train, split
+    data: SegmentationSet
+
+    def __init__(self, data: SegmentationSet, train: SegmentationSet, split: str) -> None:
+        super().__init__(data, split)
+        self.train = train
         self.classes: Sequence[str] = data.classes
         self.counts: list[Tensor] = []
         self.predicted: list[NDArray[np.uint8]] = []
         self.boundary = BoundaryF(len(self.classes))
         self.calibration = CalibrationError()
-        self.seconds = 0.0
 
     def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
         """Take one batch in."""
@@ -66,32 +62,27 @@ class SegmentationReport:
         self.predicted.append(predicted.to(torch.uint8).numpy())
 
     @property
+    def _has_border(self) -> bool:
+        return tuple(self.classes) == PET_CLASSES
+
+    @property
     def by_picture(self) -> Tensor:
         """Confusion matrix of each picture: (N, K, K), rows are the target."""
         return torch.cat(self.counts)
 
-    def result(self) -> dict[str, Any]:
-        """The JSON document of `netlab eval`; see the contract of its keys in the README."""
-        return self._result
-
-    @cached_property
-    def _result(self) -> dict[str, Any]:
-        counts = self.by_picture.sum(dim=0)
+    def scores(self) -> dict[str, Any]:
+        """See `BaseReport`."""
         return {
-            "split": self.split,
-            "count": len(self.data),
-            "dropped": len(self.data.dropped),
-            **self._scores(counts),
+            **self._overlaps(self.by_picture.sum(dim=0)),
             "boundary_f": _number(self.boundary.mean()),
             "ece": _number(self.calibration.compute()),
             "baselines": {
                 "constant": self._trivial(constant_prediction),
                 "mean_mask": self._trivial(mean_mask),
             },
-            "images_per_second": round(len(self.data) / max(self.seconds, 1e-9), 1),
         }
 
-    def _scores(self, counts: Tensor) -> dict[str, Any]:
+    def _overlaps(self, counts: Tensor) -> dict[str, Any]:
         names = self.classes
         scores: dict[str, Any] = {
             "miou": _number(mean_iou(counts)),
@@ -99,7 +90,7 @@ class SegmentationReport:
             "iou": dict(zip(names, map(_number, iou(counts)), strict=True)),
             "dice": dict(zip(names, map(_number, dice(counts)), strict=True)),
         }
-        if tuple(names) == PET_CLASSES:
+        if self._has_border:
             scores["binary_iou"] = {
                 "border_as_pet": _number(merged_iou(counts, [0, 2])),
                 "border_as_background": _number(merged_iou(counts, [0])),
@@ -115,22 +106,30 @@ class SegmentationReport:
         for start in range(0, len(self.data), 256):
             masks = torch.from_numpy(np.array(self.data.masks[start : start + 256])).long()
             counts += confusion(guess.expand_as(masks), masks, len(self.classes)).sum(dim=0)
-        return self._scores(counts)
+        return self._overlaps(counts)
 
-    def table(self, width: int | None = None) -> list[str]:
-        """The scores as lines of text, beside those of the trivial predictors."""
-        result = self.result()
-        columns = ["network", *result["baselines"]]
-        return [count_line(result), *score_lines(columns, segmentation_rows(result), width)]
-
-    def measures(self) -> list[Measure]:
-        """What runs are compared by, the score first; see `contracts.report.Report`."""
+    def score_rows(self) -> list[Measure]:
+        """See `BaseReport`."""
+        binary = ("border_as_pet", "border_as_background") if self._has_border else ()
         return [
             Measure("mIoU", ("miou",), higher_is_better=True),
-            *(Measure(f"IoU {n}", ("iou", n), higher_is_better=True) for n in self.classes),
             Measure("pixel accuracy", ("pixel_accuracy",), higher_is_better=True),
+            *(Measure(f"IoU {n}", ("iou", n), higher_is_better=True) for n in self.classes),
+            *(Measure(f"Dice {n}", ("dice", n), higher_is_better=True) for n in self.classes),
+            *(
+                Measure(f"IoU {n.replace('_', ' ')}", ("binary_iou", n), higher_is_better=True)
+                for n in binary
+            ),
             Measure("boundary F", ("boundary_f",), higher_is_better=True),
             Measure("calibration error", ("ece",), higher_is_better=False),
+        ]
+
+    def measures(self) -> list[Measure]:
+        """What runs are compared by: mIoU, its parts, and what it does not see."""
+        rows = {row.keys: row for row in self.score_rows()}
+        by_class = [("iou", name) for name in self.classes]
+        return [
+            rows[k] for k in [("miou",), *by_class, ("pixel_accuracy",), ("boundary_f",), ("ece",)]
         ]
 
     def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -179,16 +178,31 @@ class SegmentationReport:
         ]
 
     def headlines(self) -> list[Headline]:
-        """The scores that a page begins with."""
-        return segmentation_headlines(self.result())
+        """mIoU and pixel accuracy, each beside the better of the trivial predictors."""
+        result = self.result()
+        headlines = []
+        for label, key in (("mIoU", "miou"), ("Pixel accuracy", "pixel_accuracy")):
+            trivial = {name: scores[key] or 0.0 for name, scores in result["baselines"].items()}
+            best = max(trivial, key=lambda name: trivial[name])
+            remark = f"trivial: {digits(trivial[best])} ({best.replace('_', ' ')})"
+            headlines.append(Headline(label, digits(result[key]), remark))
+        return headlines
 
     def confusion(self) -> Section:
         """Which classes are taken for which."""
         return confusion_section(self.by_picture.sum(dim=0), self.classes, "pixels")
 
     def sections(self) -> list[Section]:
-        """The parts of its page."""
-        return segmentation_sections(self)
+        """Scores, confusion matrix, calibration, and pictures from best to worst."""
+        return [
+            self.scores_section(
+                "The trivial predictors look at no picture: constant gives the most frequent class "
+                "everywhere, mean mask the most frequent class of each position."
+            ),
+            self.confusion(),
+            calibration_section(self.calibration, "pixels"),
+            pictures_section(self.data, self.outcome(), self.by_rank()),
+        ]
 
     def figure(self, title: str) -> Image.Image:
         """The best and the worst pictures by their own mIoU."""

@@ -75,7 +75,7 @@ class Segmentation(BaseTask):
         self, data: SegmentationSet, split: str, train: Callable[[], SegmentationSet], **_: Any
     ) -> SegmentationReport:
         """The empty score-keeper of `netlab eval`; see `contracts.task.Task.report`."""
-        return SegmentationReport(self, data, train(), split)
+        return SegmentationReport(data, train(), split)
 
     def sample_figure(
         self,

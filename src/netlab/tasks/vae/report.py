@@ -17,6 +17,7 @@ from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.report import Batch, Headline, Measure, Section, Shown
 from netlab.contracts.vae_term import Posterior, VaeNetwork
 from netlab.figures.grid import as_rgb
+from netlab.figures.html.table import score as digits
 from netlab.figures.swaps import label_sheet
 from netlab.figures.text_table import text_table
 from netlab.metrics.bounds import (
@@ -29,9 +30,9 @@ from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
 from netlab.tasks.base import raw_batch
 from netlab.tasks.pixels import to_bytes, to_unit
-from netlab.tasks.sections import count_line, score_lines
+from netlab.tasks.report import BaseReport
 from netlab.tasks.vae.judge import Judge, Seen
-from netlab.tasks.vae.page import score_rows, vae_headlines, vae_sections
+from netlab.tasks.vae.page import every_label_section, reconstructions_section, swap_table_section
 from netlab.tasks.vae.scores import SwapScores, finite
 from netlab.vae_terms.kl import kl_nats
 
@@ -39,6 +40,7 @@ _SHOWN, _CLASSES = 8, 10  # pictures in the figure, and in the page
 _SAMPLES = 50  # of the importance-weighted bound
 _BOUNDED = 512  # pictures that it is measured on: each costs as much as fifty others
 _BATCH = 256
+_STANDINS = {"input": "input returned", "real": "another real picture"}
 
 
 class Gathered(NamedTuple):
@@ -71,7 +73,7 @@ class EveryLabel(NamedTuple):
     """(N, K, S, S, C), with each label."""
 
 
-class VaeReport:
+class VaeReport(BaseReport):
     """Gathers what a conditional VAE does with a split of the data.
 
     Each picture is swapped to one other label, all others equally often: the label of picture i is
@@ -86,6 +88,8 @@ class VaeReport:
         others: results of other weights by name, shown next to these.
     """
 
+    data: LabelledSet
+
     def __init__(
         self,
         likelihood: Likelihood,
@@ -95,7 +99,8 @@ class VaeReport:
         judge: Judge | None,
         others: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        self.likelihood, self.data, self.train, self.split = likelihood, data, train, split
+        super().__init__(data, split)
+        self.likelihood, self.train = likelihood, train
         self.judge, self.others = judge, others
         self.network: VaeNetwork | None = None
         self.device = torch.device("cpu")
@@ -103,10 +108,10 @@ class VaeReport:
         self.labels = torch.from_numpy(data.labels)
         turn = 1 + torch.arange(len(data)) % max(1, classes - 1)
         self.asked = (self.labels + turn) % classes
-        self.scores = SwapScores(data, train, self.asked, judge)
+        self.swap_scores = SwapScores(data, train, self.asked, judge)
         self.batches: list[Gathered] = []
         self.generator = torch.Generator().manual_seed(0)
-        self.pictures, self.seconds = 0, 0.0
+        self.pictures = 0
 
     def update(self, network: nn.Module, batch: Batch) -> None:
         """Take one batch in; batches come in the order of the pictures."""
@@ -150,14 +155,10 @@ class VaeReport:
     @cached_property
     def seen(self) -> Seen | None:
         """What the judge sees in the swapped pictures, read once for all that needs it."""
-        return self.scores.see(self.gathered.swapped)
+        return self.swap_scores.see(self.gathered.swapped)
 
-    def result(self) -> dict[str, Any]:
-        """The JSON document of `netlab eval`; see the contract of its keys in the README."""
-        return self._result
-
-    @cached_property
-    def _result(self) -> dict[str, Any]:
+    def scores(self) -> dict[str, Any]:
+        """See `BaseReport`."""
         gathered = self.gathered
         reconstruction = float(gathered.reconstruction_nats.mean())
         kl = float(gathered.kl_nats.mean())
@@ -165,9 +166,6 @@ class VaeReport:
         active = active_dimensions(gathered.mean)
         judge = self.judge
         return {
-            "split": self.split,
-            "count": len(self.data),
-            "dropped": len(self.data.dropped),
             "elbo_nats": -reconstruction - kl,
             "reconstruction_nats": reconstruction,
             "kl_nats": kl,
@@ -179,27 +177,59 @@ class VaeReport:
             "bits_per_dim": (
                 bits_per_dim(reconstruction + kl, dims) if self.likelihood.levels else None
             ),
-            **self.scores.reconstructions(gathered.reconstructions),
-            **self.scores.swaps(gathered.swapped, self.seen),
+            **self.swap_scores.reconstructions(gathered.reconstructions),
+            **self.swap_scores.swaps(gathered.swapped, self.seen),
             "leak": self._leak(gathered.mean),
             "latent_r2": finite(latent_r2(gathered.mean, gathered.swapped_mean, active)),
             "active_dimensions": int(active.sum()),
             "classes": list(self.data.classes),
             "judge": judge and {"weights": judge.name, "accuracy": judge.accuracy},
             "baselines": {
-                "input": self.scores.returned_input(),
-                "real": self.scores.another_real(),
+                "input": self.swap_scores.returned_input(),
+                "real": self.swap_scores.another_real(),
                 **self.others,
             },
-            "images_per_second": round(len(self.data) / max(self.seconds, 1e-9), 1),
         }
 
-    def table(self, width: int | None = None) -> list[str]:
-        """The scores as lines of text: the VAE beside trivial stand-ins and other weights."""
+    def score_rows(self) -> list[Measure]:
+        """See `BaseReport`; none is better for being higher, as `sections` says."""
         result = self.result()
-        columns = ["network", *result["baselines"]]
-        lines = score_lines(columns, score_rows(result), width)
-        return [count_line(result), *lines, *_swap_lines(result, width)]
+
+        def row(label: str, *keys: str) -> Measure:
+            return Measure(label, keys, higher_is_better=None)
+
+        return [
+            row("swap accuracy", "swap_accuracy"),
+            *(
+                row(f"  under {name.replace('_', ' ')}", "swap_accuracy_disturbed", name)
+                for name in result["swap_accuracy_disturbed"] or {}
+            ),
+            row("kept the old label", "kept_old_label"),
+            row("latent R2 after the swap", "latent_r2"),
+            *(
+                row(f"style kept: {name.replace('_', ' ')} (r)", "style", name)
+                for name in result["style"]
+            ),
+            row("distance moved (rms)", "distance", "swapped"),
+            row("  nearest real picture", "distance", "nearest_real"),
+            row("Frechet distance to real", "realism", "swapped"),
+            row("  real to real", "realism", "real_floor"),
+            row("label read from z: linear probe", "leak", "linear"),
+            row("label read from z: MLP probe", "leak", "mlp"),
+            row("  chance", "leak", "chance"),
+            row("reconstructions read right", "reconstruction_read_right"),
+            row("reconstruction MSE", "mse"),
+            row("background of outputs", "background"),
+            row("ELBO (nats)", "elbo_nats"),
+            row("  reconstruction", "reconstruction_nats"),
+            row("  KL", "kl_nats"),
+            row(f"importance-weighted, k {result['iwae']['k']} (nats)", "iwae", "nats"),
+            row("bits per dimension", "bits_per_dim"),
+        ]
+
+    def table(self, width: int | None = None) -> list[str]:
+        """The scores and the swap table as lines of text."""
+        return [*super().table(width), *_swap_lines(self.result(), width)]
 
     def measures(self) -> list[Measure]:
         """What VAEs are compared by; the score comes first, without a judge the likelihood."""
@@ -221,17 +251,11 @@ class VaeReport:
         ]
         return [*swap, *z, *likelihood] if judged else [*likelihood, *z]
 
-    def resampled(self, draws: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The score of resamples of the pictures, draws (R, N) to (R,): swap accuracy, or without
-        a judge the reconstruction in nats.
-        """
+    def score_by_picture(self) -> NDArray[np.float64]:
+        """Whether each swap is read as asked; without a judge, the reconstruction in nats; (N,)."""
         if self.seen is None:
-            values = self.gathered.reconstruction_nats.double().numpy()
-        else:
-            values = (self.seen.ids == self.asked).double().numpy()
-        with np.errstate(invalid="ignore"):  # a diverged network has infinite nats
-            scores: NDArray[np.float64] = draws @ values / draws.sum(axis=1)
-        return scores
+            return self.gathered.reconstruction_nats.double().numpy()
+        return (self.seen.ids == self.asked).double().numpy()
 
     def by_rank(self) -> NDArray[np.float64]:
         """How well each picture is reconstructed, (N,): the log likelihood in nats."""
@@ -269,23 +293,39 @@ class VaeReport:
         ]
 
     def headlines(self) -> list[Headline]:
-        """The scores that a page begins with."""
-        return vae_headlines(self.result())
-
-    def confusion(self) -> None:
-        """It takes no class for another."""
+        """Swap accuracy, label leak, and likelihood, each beside what it is to be compared with."""
+        result = self.result()
+        leak, judge, baselines = result["leak"], result["judge"], result["baselines"]
+        chance = f"MLP probe; chance: {digits(leak['chance'])}"
+        headlines = [
+            Headline("Label read from z", digits(leak["mlp"]), chance),
+            Headline("ELBO", digits(result["elbo_nats"]), "nats a picture; higher is better"),
+        ]
+        if judge is None:
+            return headlines
+        remark = (
+            f"input returned: {digits(baselines['input']['swap_accuracy'])}, "
+            f"real pictures: {digits(baselines['real']['swap_accuracy'])}; "
+            f"read by {judge['weights']}"
+        )
+        return [Headline("Swap accuracy", digits(result["swap_accuracy"]), remark), *headlines]
 
     def sections(self) -> list[Section]:
-        """What its page shows."""
+        """Scores, the swap table, pictures under every label, and reconstructions."""
         indices = _one_of_each(self.data.labels, _CLASSES)
-        return vae_sections(
-            self.result(),
-            self.data,
-            self.gathered.reconstructions,
-            self.by_rank(),
-            indices,
-            self._under_every_label(indices),
+        scores = self.scores_section(
+            "No score is marked as the best: a picture that is returned as it is keeps all of its "
+            "style, and another real picture of the asked class is always realistic. A good "
+            "network comes close to both at once.",
+            columns=[_STANDINS.get(name, name) for name in self.result()["baselines"]],
+            caption=", each under one other label",
         )
+        return [
+            scores,
+            swap_table_section(self.result()),
+            every_label_section(self.data, indices, *self._under_every_label(indices)),
+            reconstructions_section(self.data, self.gathered.reconstructions, self.by_rank()),
+        ]
 
     def figure(self, title: str) -> Image.Image:
         """Some pictures under every label."""

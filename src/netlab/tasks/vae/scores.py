@@ -7,12 +7,11 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.likelihood import Likelihood
-from netlab.contracts.report import Batch
+from netlab.contracts.report import Batch, Pictures
 from netlab.contracts.vae_term import VaeNetwork, VaeTerm
 from netlab.metrics.distance import nearest_real, rms
 from netlab.metrics.frechet import class_frechet
@@ -20,15 +19,14 @@ from netlab.metrics.style import colour_style, dark_mean, digit_style
 from netlab.metrics.swap import kept_old_label, swap_accuracy, swap_table
 from netlab.tasks.criterion import WeightedSum
 from netlab.tasks.pixels import to_unit
+from netlab.tasks.report import Means
 from netlab.tasks.vae.judge import Judge, Seen
 from netlab.tasks.vae.step import vae_step
 from netlab.vae_terms.kl import kl_nats
 from netlab.vae_terms.swap_class import SwapClass
 
-Pictures = NDArray[np.uint8]
 
-
-class VaeScores:
+class VaeScores(Means):
     """The loss and its terms over a split (see `contracts.report.Evaluation`).
 
     Terms that are measured against a network which is itself learning are logged, but are no part
@@ -51,11 +49,10 @@ class VaeScores:
         classes: int,
         seed: int,
     ) -> None:
+        super().__init__()
         self.criterion, self.likelihood = criterion, likelihood
         self.logged, self.classes = logged, classes
         self.generator = torch.Generator().manual_seed(seed)
-        self.sums: dict[str, float] = {}
-        self.pictures = 0
 
     def update(self, network: nn.Module, batch: Batch) -> None:
         """Take one batch in."""
@@ -90,13 +87,7 @@ class VaeScores:
         if isinstance(reader, SwapClass) and step.swapped is not None:
             values["swap_read"] = (reader.read(step.swapped) == step.wrong).float().mean()
         numbers = torch.stack([*values.values()]).tolist()  # waits for the GPU
-        for name, number in zip(values, numbers, strict=True):
-            self.sums[name] = self.sums.get(name, 0.0) + number * len(images)
-        self.pictures += len(images)
-
-    def row(self) -> dict[str, float | None]:
-        """Scores for a row of metrics.csv."""
-        return {f"val_{name}": total / self.pictures for name, total in self.sums.items()}
+        self.add(dict(zip(values, numbers, strict=True)), len(images))
 
 
 class SwapScores:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from netlab import registry
 from netlab.components import component, find_component
 from netlab.config import TrainConfig
-from netlab.contracts.dataset import LabelledSet
+from netlab.contracts.dataset import LabelledSet, Target
 from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch
@@ -22,9 +22,8 @@ from netlab.contracts.vae_term import HelpedTerm, VaeNetwork, VaeTerm
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
 from netlab.registry import register
-from netlab.tasks.build import build_block, build_decoder, build_encoder, build_terms
-from netlab.tasks.criterion import WeightedSum
-from netlab.tasks.labelled import LabelledTask
+from netlab.tasks.base import BaseTask
+from netlab.tasks.build import build_block, build_decoder, build_encoder
 from netlab.tasks.vae.judge import Judge
 from netlab.tasks.vae.report import VaeReport, every_label_figure, under_every_label
 from netlab.tasks.vae.scores import VaeScores
@@ -32,11 +31,13 @@ from netlab.tasks.vae.step import vae_step
 
 
 @register("task")
-class ConditionalVae(LabelledTask):
-    """Trains and scores conditional VAEs on labelled pictures (B, C, S, S); see `LabelledTask`."""
+class ConditionalVae(BaseTask):
+    """Trains and scores conditional VAEs on labelled pictures (B, C, S, S); see `BaseTask`."""
 
     score: ClassVar[Score] = Score("val_loss", "val loss", higher_is_better=False)
     uses: ClassVar[tuple[str, ...]] = ("stem", "latent", "helper_lr")
+    needs: ClassVar[Target | None] = "labels"
+    normalised: ClassVar[bool] = False
     judged: ClassVar[bool] = True
     headline: ClassVar[str] = "swap accuracy"
     """What lists of weights show where a judge has read the pictures."""
@@ -88,26 +89,18 @@ class ConditionalVae(LabelledTask):
         """Of pictures under what the decoder gives."""
         return build_likelihood(self.config, self.channels)
 
-    @cached_property
-    def criterion(self) -> WeightedSum:
-        """The loss that the config names, as a weighted sum of its terms in their own order.
+    def loss_arguments(self) -> dict[str, Any]:
+        """Shapes of labels, pictures and latent."""
+        return {
+            "classes": len(self.classes),
+            "channels": self.channels,
+            "size": self.config.image_size,
+            "latent": self.config.latent,
+        }
 
-        Raises:
-            ConfigError: not exactly one likelihood among the terms.
-        """
-        likelihood_name(self.config)
-        weights = {term.name: term.weight for term in parse_sum(self.config.loss)}
-        terms = build_terms(
-            self.config,
-            "vae",
-            self.loss_kind,
-            order=in_order,
-            classes=len(self.classes),
-            channels=self.channels,
-            size=self.config.image_size,
-            latent=self.config.latent,
-        )
-        return WeightedSum(terms, [weights[name] for name in terms])
+    def term_order(self, names: list[str]) -> list[str]:
+        """Their own order, however they were typed: see `in_order`."""
+        return in_order(names)
 
     @cached_property
     def terms(self) -> Mapping[str, VaeTerm]:
@@ -152,11 +145,11 @@ class ConditionalVae(LabelledTask):
             if isinstance(term, HelpedTerm):
                 helped[f"{name}_helper"] = term.helper_loss(step)
         loss: Loss = self.criterion(step)
-        parts = {name: loss.parts[name] for name in self.typed}
+        terms = {name: loss.terms[name] for name in self.typed}
         for name in self.typed:
             if f"{name}_helper" in helped:
-                parts[f"{name}_helper"] = helped[f"{name}_helper"].detach()
-        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
+                terms[f"{name}_helper"] = helped[f"{name}_helper"].detach()
+        return Loss(loss.total, terms, torch.stack([*helped.values()]).sum() if helped else None)
 
     def evaluation(self) -> VaeScores:
         """An empty score-keeper for validation."""
@@ -181,14 +174,6 @@ class ConditionalVae(LabelledTask):
             beside: results of other weights.
         """
         return VaeReport(self.likelihood, data, train(), split, judge, beside or {})
-
-    def facts(self) -> dict[str, Any]:
-        """What a weights file must hold to use the network."""
-        facts = super().facts()
-        return {
-            **facts,
-            "input": {**facts["input"], "mean": None, "std": None},
-        }
 
     def sample_figure(
         self,
