@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from netlab import registry
 from netlab.cli.flags import Debug, Json, Overwrite, RunsDir
 from netlab.cli.view.messages import note
 from netlab.cli.view.text import terminal_width
@@ -104,7 +105,8 @@ def _lines(header: Header) -> list[tuple[str, str]]:
     dtypes = sorted({dtype for dtype, _ in header.shapes.values()})
     task = about.get("task")
     shape = ["width", "depth", "stem", "block", "norm", "activation"]
-    shape += ["latent"] * (task == "vae")
+    if task in registry.names("task") and "latent" in (registry.stated("task", task, "uses") or ()):
+        shape.append("latent")
     lines = [
         ("network", _network(config)),
         ("shape", ", ".join(f"{k} {config[k]}" for k in shape if k in config)),
