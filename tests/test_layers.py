@@ -222,3 +222,14 @@ def test_every_public_name_of_the_package_is_there() -> None:
         assert getattr(netlab, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         netlab.nonsense  # noqa: B018
+
+
+def test_only_tasks_know_their_scores_by_name() -> None:
+    """And `contracts/score.py`, for files that are older than the word."""
+    knowing = {
+        path.relative_to(SOURCE).parts[0]
+        for path in SOURCE.rglob("*.py")
+        if re.search(r"""["']val_(miou|accuracy)["']""", path.read_text(encoding="utf-8"))
+        and path != SOURCE / "contracts" / "score.py"
+    }
+    assert knowing == {"tasks"}

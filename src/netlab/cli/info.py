@@ -9,7 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
-from netlab.cli.flags import Debug, Json, Overwrite
+from netlab import registry
+from netlab.cli.flags import Debug, Json, Overwrite, RunsDir
 from netlab.cli.view.messages import note
 from netlab.cli.view.text import terminal_width
 from netlab.components import network_words
@@ -21,7 +22,7 @@ from netlab.weights.header import Header, read_header
 
 def info(
     file: Annotated[str, typer.Argument(help="Weights file, run folder, last, or bundled name.")],
-    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     diagram: Annotated[
         bool,
         typer.Option(
@@ -104,7 +105,8 @@ def _lines(header: Header) -> list[tuple[str, str]]:
     dtypes = sorted({dtype for dtype, _ in header.shapes.values()})
     task = about.get("task")
     shape = ["width", "depth", "stem", "block", "norm", "activation"]
-    shape += ["latent"] * (task == "vae")
+    if task in registry.names("task") and "latent" in (registry.stated("task", task, "uses") or ()):
+        shape.append("latent")
     lines = [
         ("network", _network(config)),
         ("shape", ", ".join(f"{k} {config[k]}" for k in shape if k in config)),

@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.cells import cell_len, set_cell_size
 
+from netlab import registry
 from netlab.cli.view.text import clean, duration, mebibytes, terminal_width
+from netlab.components import parts_of
 from netlab.config import MACHINE_FIELDS
 from netlab.contracts.score import Score
 from netlab.errors import NetlabError, counted, listing
@@ -87,11 +89,11 @@ def short(config: Mapping[str, Any]) -> str:
     """The settings that tell runs apart, in a few words."""
     arch, dataset = config.get("arch", "?"), config.get("dataset", "?")
     encoder, loss = config.get("encoder", "?"), config.get("loss", "?")
-    if arch == "vae":
-        return (
-            f"vae {dataset} {config.get('conditioning', '?')}, latent {config.get('latent', '?')}"
-        )
-    decoder = "" if arch == "classifier" else f"+{config.get('decoder', '?')}"
+    parts = parts_of(arch) if arch in registry.names("architecture") else ("encoder", "decoder")
+    if "conditioning" in parts:
+        conditioning = config.get("conditioning", "?")
+        return f"{arch} {dataset} {conditioning}, latent {config.get('latent', '?')}"
+    decoder = f"+{config.get('decoder', '?')}" if "decoder" in parts else ""
     return f"{arch} {dataset} {encoder}{decoder} {loss}"
 
 
