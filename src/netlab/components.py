@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from netlab.contracts.dataset import DatasetBuilder
     from netlab.contracts.decoder import DecoderBuilder
     from netlab.contracts.encoder import EncoderBuilder
-    from netlab.contracts.loss import LossBuilder
     from netlab.contracts.optimizer import OptimizerBuilder
     from netlab.contracts.schedule import Schedule
-    from netlab.contracts.vae_term import VaeTermBuilder
 
 
 @dataclass(frozen=True)
@@ -66,75 +64,54 @@ class Configured:
 
 
 @overload
-def component(
-    config: TrainConfig, kind: Literal["architecture"], name: str | None = None
-) -> "ArchitectureBuilder": ...
+def component(config: TrainConfig, kind: Literal["architecture"]) -> "ArchitectureBuilder": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["encoder"], name: str | None = None
-) -> "EncoderBuilder": ...
+def component(config: TrainConfig, kind: Literal["encoder"]) -> "EncoderBuilder": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["bottleneck"], name: str | None = None
-) -> "BottleneckBuilder": ...
+def component(config: TrainConfig, kind: Literal["bottleneck"]) -> "BottleneckBuilder": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["decoder"], name: str | None = None
-) -> "DecoderBuilder": ...
+def component(config: TrainConfig, kind: Literal["decoder"]) -> "DecoderBuilder": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["conditioning"], name: str | None = None
-) -> "ConditioningBuilder": ...
+def component(config: TrainConfig, kind: Literal["conditioning"]) -> "ConditioningBuilder": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["block"], name: str | None = None
-) -> "BlockBuilder": ...
+def component(config: TrainConfig, kind: Literal["block"]) -> "BlockBuilder": ...
 @overload
-def component(config: TrainConfig, kind: Literal["norm"], name: str | None = None) -> "Norm": ...
+def component(config: TrainConfig, kind: Literal["norm"]) -> "Norm": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["activation"], name: str | None = None
-) -> "Activation": ...
+def component(config: TrainConfig, kind: Literal["activation"]) -> "Activation": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["loss"], name: str | None = None
-) -> "LossBuilder": ...
+def component(config: TrainConfig, kind: Literal["dataset"]) -> "DatasetBuilder": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["vae-term"], name: str | None = None
-) -> "VaeTermBuilder": ...
+def component(config: TrainConfig, kind: Literal["optimizer"]) -> "OptimizerBuilder": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["dataset"], name: str | None = None
-) -> "DatasetBuilder": ...
+def component(config: TrainConfig, kind: Literal["schedule"]) -> "Schedule": ...
 @overload
-def component(
-    config: TrainConfig, kind: Literal["optimizer"], name: str | None = None
-) -> "OptimizerBuilder": ...
-@overload
-def component(
-    config: TrainConfig, kind: Literal["schedule"], name: str | None = None
-) -> "Schedule": ...
-@overload
-def component(config: TrainConfig, kind: Literal["task"], name: str | None = None) -> Any: ...
-def component(config: TrainConfig, kind: str, name: str | None = None) -> Any:
+def component(config: TrainConfig, kind: Literal["task"]) -> Any: ...
+def component(config: TrainConfig, kind: str) -> Any:
     """The component that a config names, with the config's further arguments for it.
-
-    Args:
-        config: names components in its fields, their further arguments in `parts`.
-        kind: kind of component.
-        name: another name than that in the field of the kind; for terms of a loss, whose further
-            arguments are kept by term.
 
     Raises:
         UnknownComponent: no such component; when called, ConfigError: arguments it does not take.
     """
-    return find_component(config, kind, name)
+    if kind == "architecture":
+        return find_component(config, kind, config.arch)
+    if kind == "task":
+        task = registry.get("architecture", config.arch).task
+        return find_component(config, kind, task)
+    return find_component(config, kind, str(getattr(config, kind)))
 
 
-def find_component(config: TrainConfig, kind: str, name: str | None = None) -> Configured:
-    """As `component`, for a kind that is known only when the program runs."""
-    name = name or str(getattr(config, kind))
+def find_component(config: TrainConfig, kind: str, name: str) -> Configured:
+    """The component of a name, with a config's arguments for it.
+
+    Args:
+        config: holds the arguments in `parts`: by kind, and of the loss's terms by their names.
+        kind: kind of component.
+        name: of the component.
+
+    Raises:
+        UnknownComponent, ConfigError: see `component`.
+    """
     arguments: Any = config.parts.get(kind, {})
     if kind in LOSS_KINDS:  # both are terms of the setting `loss`
         arguments = config.parts.get("loss", {}).get(name, {})

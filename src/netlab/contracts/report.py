@@ -22,7 +22,7 @@ class Headline(NamedTuple):
 
     label: str
     value: str
-    beside: str = ""
+    remark: str = ""
     """What it has to be compared with, in words."""
 
 
@@ -55,10 +55,10 @@ class Measure(NamedTuple):
         Args:
             result: JSON-able, with numbers at this place.
         """
-        found: Any = result
+        value: Any = result
         for key in self.keys:
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return float(found) if found is not None and math.isfinite(found) else None
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return float(value) if value is not None and math.isfinite(value) else None
 
 
 class Shown(NamedTuple):

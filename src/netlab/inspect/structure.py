@@ -67,12 +67,12 @@ def structure_of(loaded: Loaded) -> Structure:
 
 def _takes_labels(network: nn.Module) -> bool:
     """Whether `forward` asks for labels behind the picture."""
-    asked = [
+    required = [
         p
         for p in inspect.signature(network.forward).parameters.values()
         if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
-    return len(asked) > 1
+    return len(required) > 1
 
 
 @contextlib.contextmanager
@@ -94,9 +94,9 @@ def _groups(units: list[Unit]) -> dict[str, list[Unit]]:
     """
     groups: list[list[Unit]] = []
     for part in dict.fromkeys(unit.part for unit in units):
-        found = _by_size([unit for unit in units if unit.part == part])
-        if any(unit.weights or unit.multiply_adds for group in found for unit in group):
-            groups += found
+        levels = _by_size([unit for unit in units if unit.part == part])
+        if any(unit.weights or unit.multiply_adds for group in levels for unit in group):
+            groups += levels
     # In the order of running, and last what belongs to no part.
     groups.sort(key=lambda group: (group[0].part == "", units.index(group[0])))
     parts = [group[0].part for group in groups]
@@ -105,10 +105,10 @@ def _groups(units: list[Unit]) -> dict[str, list[Unit]]:
         part = group[0].part
         number = sum(g[0].part == part for g in names.values()) + 1
         name = part.replace("_", " ") or OTHER
-        said = f"{name} {number}" if parts.count(part) > 1 else name
-        while said in names or said in (PICTURE, LABEL, OUTPUT):
-            said, number = f"{name} {number}", number + 1
-        names[said] = group
+        label = f"{name} {number}" if parts.count(part) > 1 else name
+        while label in names or label in (PICTURE, LABEL, OUTPUT):
+            label, number = f"{name} {number}", number + 1
+        names[label] = group
     return names
 
 
@@ -153,10 +153,10 @@ def _links(seen: Trace, groups: dict[str, list[Unit]]) -> tuple[Link, ...]:
             return [level_of.get(name, name)]
         return [origin for source in through[name] for origin in origins(source)]
 
-    found: dict[Link, None] = {}
+    links: dict[Link, None] = {}
     targets = [(level_of.get(unit.name), unit.sources) for unit in seen.units]
     for target, sources in [*targets, (OUTPUT, dict.fromkeys(seen.sources))]:
         for origin in (o for source in sources for o in origins(source)):
             if target is not None and origin != target:
-                found[Link(origin, target)] = None
-    return tuple(found)
+                links[Link(origin, target)] = None
+    return tuple(links)

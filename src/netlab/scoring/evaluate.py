@@ -1,6 +1,6 @@
 """Score weights on a part of the data, beside trivial predictors."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,7 @@ from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.contracts.dataset import Split
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.data.readers.folders import data_dir as data_folder
-from netlab.device import Machine, resolve
+from netlab.device import resolve
 from netlab.errors import DataError, UsageError
 from netlab.runs.find import find_weights, name_of
 from netlab.runs.folder import RunDir
@@ -20,8 +20,8 @@ from netlab.tasks.build import task_of
 from netlab.tasks.data import load_scored
 from netlab.tasks.load import Loaded, load_weights
 
-_NOT_BESIDE = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
-"""Keys of a result that are those of the weights it stands beside."""
+_SHARED = ("split", "count", "dropped", "classes", "judge", "baselines", "images_per_second")
+"""Keys of a result that are the same for all weights that stand side by side."""
 
 
 def evaluate(
@@ -73,7 +73,7 @@ def evaluate(
         config = with_paths(loaded.config, path)
         if data_dir is images is masks is None:
             check_pictures(config, path)
-    machine: Machine = resolve(device, precision, threads)
+    machine = resolve(device, precision, threads)
     task_class = registry.get("task", loaded.about["task"])
     paths = {
         "data_dir": data_dir,
@@ -91,9 +91,22 @@ def evaluate(
             judge, dataset, classes, machine, channels=channels, runs_dir=runs_dir
         )
         others = [find_weights(str(other), runs_dir) for other in beside]
-        how = {"judge": judge, "split": split, "batch_size": batch_size, "runs_dir": runs_dir}
-        results = {name_of(o): _result(o, machine, paths | how) for o in others}
-        options["beside"] = results or loaded.about.get("baselines", {})
+        same: dict[str, Any] = {
+            **paths,
+            "skip_bad": skip_bad,
+            "split": split,
+            "device": str(machine.device),
+            "precision": machine.precision,
+            "threads": machine.threads,
+            "batch_size": batch_size,
+            "judge": judge,
+            "runs_dir": runs_dir,
+        }
+        results = {name_of(other): evaluate(other, **same).result() for other in others}
+        options["beside"] = {
+            name: {key: value for key, value in result.items() if key not in _SHARED}
+            for name, result in results.items()
+        } or loaded.about.get("baselines", {})
     elif judge is not None or beside:
         raise UsageError(f"--judge and --beside are for a vae, not for {loaded.config.arch}")
     scored = load_scored(task_class, config, loaded.about, split, paths, note)
@@ -101,19 +114,6 @@ def evaluate(
     report = task.report(scored.data, scored.split, scored.train, **options)
     network = machine.place(loaded.network)
     return score(report, task, network, report.data, machine, batch_size)
-
-
-def _result(weights: Path, machine: Machine, how: Mapping[str, Any]) -> dict[str, Any]:
-    """The scores of other weights, on the same pictures and read by the same judge."""
-    report = evaluate(
-        weights,
-        device=str(machine.device),
-        precision=machine.precision,
-        threads=machine.threads,
-        **{**how, "skip_bad": bool(how["skip_bad"])},
-    )
-    found: dict[str, Any] = {k: v for k, v in report.result().items() if k not in _NOT_BESIDE}
-    return found
 
 
 def check_pictures(config: TrainConfig, weights: Path) -> None:

@@ -8,7 +8,8 @@ import yaml
 
 from netlab.components import network_words
 from netlab.config import TrainConfig
-from netlab.contracts.report import Headline, Html, Report, Section
+from netlab.contracts.report import Headline, Report, Section
+from netlab.errors import counted
 from netlab.figures.curves import other_panels, training_panels
 from netlab.figures.html.chart import charts
 from netlab.figures.html.images import file_uri, image
@@ -38,38 +39,38 @@ def run_page(run: RunDir, rows: Rows, config: TrainConfig, report: Report | None
     about = read_header(run.best).about if run.best.is_file() else {}
     parts = [_settings(config, about, rows), *_curves(config, about, rows)]
     parts += _samples(run) if report is None else report.sections()
-    return _page(run.name, config, parts, _loss(about) if report is None else report)
+    return _page(run.name, config, parts, about, report)
 
 
 def weights_page(weights: Path, report: Report) -> str:
     """The page of a weights file: that of its run if it is the best of one."""
     run = run_of(weights)
     if run is not None and weights.name == run.best.name:
-        return run_page(run, epoch_rows(run), _config(run), report)
+        return run_page(run, epoch_rows(run), merge({}, [read_config_file(run.config)]), report)
     about = read_header(weights).about
     config = merge({}, [Layer("its config", about["config"])])
     parts = [_settings(config, about, ()), *report.sections()]
     title = name_of(weights) if run is None else f"{run.name} · {weights.stem}"
-    return _page(title, config, parts, report)
+    return _page(title, config, parts, about, report)
 
 
 def _page(
-    title: str, config: TrainConfig, parts: Sequence[Section], scored: Report | list[Headline]
+    title: str,
+    config: TrainConfig,
+    parts: Sequence[Section],
+    about: Mapping[str, Any],
+    report: Report | None,
 ) -> str:
-    said = f"{config.arch} on {config.dataset}"
-    if isinstance(scored, list):
-        return page(title, parts, subtitle=said, headlines=scored)
-    result = scored.result()
-    said = f"{said} · {scored.split}, {result['count']:,} pictures"
-    return page(title, parts, subtitle=said, headlines=scored.headlines())
-
-
-def _loss(about: Mapping[str, Any]) -> list[Headline]:
-    """What is known of a run without a report: the loss of its best epoch."""
+    subtitle = f"{config.arch} on {config.dataset}"
     loss = about.get("metrics", {}).get("val_loss")
-    if loss is None:
-        return []
-    return [Headline("Validation loss", digits(loss), f"best epoch: {_epoch(about)}")]
+    headlines = []
+    if report is not None:
+        result, headlines = report.result(), report.headlines()
+        subtitle = f"{subtitle} · {report.split}, {result['count']:,} pictures"
+    elif loss is not None:
+        remark = f"best epoch: {_epoch(about)}"
+        headlines = [Headline("Validation loss", digits(loss), remark)]
+    return page(title, parts, subtitle=subtitle, headlines=headlines)
 
 
 def _settings(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> Section:
@@ -78,23 +79,23 @@ def _settings(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> Sect
     network = [f"{network_words(config.to_dict())}, width {config.width}, depth {config.depth}"]
     if "weights" in about:
         network.append(f"{about['weights']:,} weights")
-    counts = [f"{data[key]:,} {word}" for key, word in _COUNTS.items() if key in data]
-    threads = f"{config.threads} thread{'' if config.threads == 1 else 's'}"
+    words = {"train": "to train", "val": "to validate"}
+    counts = [f"{data[key]:,} {word}" for key, word in words.items() if key in data]
     rate = f"{config.optimizer}, learning rate {config.lr:g}, {config.schedule}"
     seconds = rows[-1].get("seconds") if rows else None
-    told = {
+    settings = {
         "network": ", ".join(network),
         "data": ", ".join([config.dataset, f"{config.image_size} pixels a side", *counts]),
         "loss": config.loss,
         "optimiser": f"{rate}, batches of {config.batch_size}",
         "epochs": _epochs(config, about, rows),
         "seed": str(config.seed),
-        "machine": f"{config.device}, {config.precision}, {threads}",
+        "machine": f"{config.device}, {config.precision}, {counted(config.threads, 'thread')}",
         "time": f"{float(seconds):,.0f} s of training" if seconds else None,
         "command": about.get("command"),
     }
-    known = [[name, text] for name, text in told.items() if text]
-    # Pages are passed on: the places of this machine stay out.
+    known = [[name, text] for name, text in settings.items() if text]
+    # Pages are passed on: paths of this machine stay out.
     text = yaml.safe_dump(config.portable(), sort_keys=False, allow_unicode=True)
     body = join(
         plain_table(("", ""), known, "What was trained"),
@@ -112,15 +113,12 @@ def _epochs(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> str:
     return done if epoch is None else f"{done}, best: {epoch}"
 
 
-_COUNTS = {"train": "to train", "val": "to validate"}
-
-
 def _curves(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> list[Section]:
     if not rows:
         return []
     score = score_of(config)
     columns = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [[_text(row.get(name)) for name in columns] for row in rows]
+    cells = [["" if (v := row.get(name)) is None else str(v) for name in columns] for row in rows]
     table = plain_table(columns, cells, "A row an epoch, as in metrics.csv", numeric=True)
     others = other_panels(rows, score)
     body = join(
@@ -138,21 +136,10 @@ def _epoch(about: Mapping[str, Any]) -> int | None:
 
 
 def _samples(run: RunDir) -> list[Section]:
-    for name in ("best.png", "last.png"):
-        path = run.samples / name
-        if path.is_file():
-            return [Section("samples", "Samples", _sample(path))]
-    return []
-
-
-def _sample(path: Path) -> Html:
     alt = "Pictures of the validation part and what the network makes of them"
-    return element("div", image(file_uri(path.read_bytes()), alt), class_="sample", tabindex=0)
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _config(run: RunDir) -> TrainConfig:
-    return merge({}, [read_config_file(run.config)])
+    for path in (run.samples / "best.png", run.samples / "last.png"):
+        if path.is_file():
+            picture = image(file_uri(path.read_bytes()), alt)
+            body = element("div", picture, class_="sample", tabindex=0)
+            return [Section("samples", "Samples", body)]
+    return []

@@ -170,7 +170,7 @@ class BaseTask:
     @classmethod
     def _built(cls, config: TrainConfig, *facts: Any) -> Self:
         """The task with the arguments that a config has for it."""
-        task: Self = component(config, "task", task_of(config))(config, *facts)
+        task: Self = component(config, "task")(config, *facts)
         return task
 
     def facts(self) -> dict[str, Any]:
@@ -191,7 +191,7 @@ class BaseTask:
         parts: list[Any] = [encoder, bottleneck]
         if "decoder" in parts_of(config.arch):
             parts.append(build_decoder(config, encoder, bottleneck, block))
-        architecture = component(config, "architecture", config.arch)
+        architecture = component(config, "architecture")
         network: nn.Module = architecture(*parts, **self.network_arguments(), **stem)
         return network
 

@@ -38,20 +38,20 @@ def check_target(config: TrainConfig, needs: Target | None) -> None:
         )
 
 
-def check_classes(found: Sequence[str], about: Mapping[str, Any]) -> None:
+def check_classes(classes: Sequence[str], about: Mapping[str, Any]) -> None:
     """Refuse data of other classes than those that weights describe.
 
     Raises:
         DataError: naming both.
     """
-    if list(found) != list(about["classes"]):
+    if list(classes) != list(about["classes"]):
         raise DataError(
-            f"the data have the classes {', '.join(found)}, "
+            f"the data have the classes {', '.join(classes)}, "
             f"the weights {', '.join(about['classes'])}"
         )
 
 
-def data_request(config: TrainConfig, split: str, note: Any) -> DataRequest:
+def data_request(config: TrainConfig, split: str, note: Callable[[str], None]) -> DataRequest:
     """What a config asks of its data set."""
     return DataRequest(
         split=cast("Split", split),

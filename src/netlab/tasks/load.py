@@ -46,12 +46,12 @@ def load_weights(path: Path, *, task: str | None = None) -> Loaded:
             do not fit the network it describes, or that names a component which is not installed.
     """
     about = read_header(path).about
-    found = about.get("task")
-    if task is not None and found != task:
-        raise WeightsError(f"{path}: weights for {found}, but this needs weights for {task}")
+    own_task = str(about.get("task"))
+    if task is not None and own_task != task:
+        raise WeightsError(f"{path}: weights for {own_task}, but this needs weights for {task}")
     try:
         config = merge({}, [Layer("its config", about["config"])])
-        network = registry.get("task", str(found)).of_weights(config, about).build_network()
+        network = registry.get("task", own_task).of_weights(config, about).build_network()
     except NetlabError as error:
         raise WeightsError(f"{path}: cannot be rebuilt: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -74,8 +74,8 @@ def _fill(network: nn.Module, path: Path) -> None:
     stored = read_tensors(path)
     wanted = network.state_dict()
     if stored.keys() != wanted.keys():
-        odd = sorted(stored.keys() ^ wanted.keys())
-        raise WeightsError(f"{path}: does not fit its own description, at {odd[0]}")
+        first = min(stored.keys() ^ wanted.keys())
+        raise WeightsError(f"{path}: does not fit its own description, at {first}")
     for name, tensor in stored.items():
         if tensor.shape != wanted[name].shape:
             raise WeightsError(

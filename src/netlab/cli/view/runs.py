@@ -112,7 +112,7 @@ def _best(summary: RunSummary) -> str:
     if summary.best is None:
         return ""
     number = _number(summary.best)
-    return f"best {number}" if summary.score is None else summary.score.said(number)
+    return f"best {number}" if summary.score is None else summary.score.phrase(number)
 
 
 def _number(value: float) -> str:

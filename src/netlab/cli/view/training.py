@@ -123,7 +123,7 @@ class TerminalView:
         """Say how the epoch went."""
         self.pace.epoch_done()
         score: Score = self.facts["score"]
-        told = "" if score.is_loss else score.said(f"{row[score.column]:.4f}")
+        told = "" if score.is_loss else score.phrase(f"{row[score.column]:.4f}")
         parts = [
             f"epoch {row['epoch']}/{self.facts['epochs']}",
             f"train loss {row['train_loss']:.4f}",

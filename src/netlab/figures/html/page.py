@@ -83,7 +83,7 @@ def _headlines(headlines: Sequence[Headline]) -> Html:
             "div",
             element("dt", line.label),
             element("dd", line.value, class_="value"),
-            element("dd", line.beside, class_="beside") if line.beside else None,
+            element("dd", line.remark, class_="beside") if line.remark else None,
         )
         for line in headlines
     ]

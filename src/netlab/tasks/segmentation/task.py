@@ -113,19 +113,19 @@ def class_weights(config: TrainConfig, train: SegmentationSet) -> Tensor | None:
         for start in range(0, len(train), 512):  # bincount makes int64 copies: keep them small
             pixels += np.bincount(train.masks[start : start + 512].ravel(), minlength=classes)
         # A class without pixels has nothing to learn from: it takes no part.
-        found = pixels > 0
-        weights = torch.from_numpy(np.where(found, 1 / np.maximum(pixels, 1), 0).astype(np.float32))
-        return weights * (int(found.sum()) / weights.sum())
-    else:
-        try:
-            weights = torch.tensor([float(w) for w in config.class_weights.split(",")])
-        except ValueError as error:
-            raise ConfigError(
-                f"class-weights '{config.class_weights}': write none, balanced, or numbers: 1,1,2"
-            ) from error
-        if len(weights) != classes or not (weights > 0).all() or not weights.isfinite().all():
-            raise ConfigError(
-                f"class-weights '{config.class_weights}': give {classes} positive numbers, "
-                f"one for each of {', '.join(train.classes)}"
-            )
+        present = pixels > 0
+        inverse = np.where(present, 1 / np.maximum(pixels, 1), 0).astype(np.float32)
+        weights = torch.from_numpy(inverse)
+        return weights * (int(present.sum()) / weights.sum())
+    try:
+        weights = torch.tensor([float(w) for w in config.class_weights.split(",")])
+    except ValueError as error:
+        raise ConfigError(
+            f"class-weights '{config.class_weights}': write none, balanced, or numbers: 1,1,2"
+        ) from error
+    if len(weights) != classes or not (weights > 0).all() or not weights.isfinite().all():
+        raise ConfigError(
+            f"class-weights '{config.class_weights}': give {classes} positive numbers, "
+            f"one for each of {', '.join(train.classes)}"
+        )
     return weights * (classes / weights.sum())

@@ -68,7 +68,7 @@ class ConditionalVae(BaseTask):
         in_channels = (channels + conditioning.image_channels) * config.stem**2
         encoder, bottleneck = build_encoder(config, in_channels, block)
         decoder = build_decoder(config, encoder, bottleneck, conditioning.block, with_skips=False)
-        network: nn.Module = component(config, "architecture", config.arch)(
+        network: nn.Module = component(config, "architecture")(
             encoder,
             bottleneck,
             decoder,
