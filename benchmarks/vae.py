@@ -106,7 +106,7 @@ def pythae_epochs(config: TrainConfig) -> Iterator[Report]:
     with tempfile.TemporaryDirectory() as folder:
         trainer = trainers.BaseTrainer(
             model,
-            data.BaseDataset(pictures, torch.from_numpy(found.labels)),
+            data.BaseDataset(pictures, torch.from_numpy(found.targets)),
             training_config=trainers.BaseTrainerConfig(
                 output_dir=folder,
                 per_device_train_batch_size=config.batch_size,

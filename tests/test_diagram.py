@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from netlab import registry
+from netlab.contracts.structure import Level, Link, Structure
 from netlab.figures.canvas import text_width
 from netlab.figures.diagram import diagram, shape_words, totals
-from netlab.inspect.structure import Level, Link, Structure, structure
+from netlab.inspect.structure import structure
 from tests.test_structure import Odd, measured
 
 SVG = "{http://www.w3.org/2000/svg}"

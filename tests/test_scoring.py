@@ -9,9 +9,11 @@ import torch
 from sklearn.metrics import accuracy_score, jaccard_score
 
 import netlab
+from netlab import registry
 from netlab.contracts.dataset import DataRequest
 from netlab.data.synthetic import Synthetic
-from netlab.errors import DataError
+from netlab.errors import DataError, UsageError
+from netlab.settings import merge, recipe
 from netlab.tasks.load import Loaded, describe
 from netlab.tasks.segmentation.task import Segmentation
 from netlab.weights.file import save_weights
@@ -93,3 +95,14 @@ def test_other_classes_are_refused(weights: Path, pairs_copy: tuple[Path, Path])
         loaded, images=pairs_copy[0], masks=pairs_copy[1], device="cpu", threads=1
     )
     assert own.result()["count"] == 20
+
+
+@pytest.mark.parametrize("options", [{"judge": "judge-mnist"}, {"beside": ["vae-mnist"]}])
+@pytest.mark.parametrize(
+    "task", [name for name in registry.names("task") if not registry.get("task", name).judged]
+)
+def test_tasks_without_pictures_to_judge_refuse_a_judge(task: str, options: dict[str, Any]) -> None:
+    archs = {registry.get("architecture", a).task: a for a in registry.names("architecture")}
+    loaded = Loaded(torch.nn.Identity(), {"task": task}, merge({}, recipe(archs[task], [])))
+    with pytest.raises(UsageError, match=f"for a vae, not for {archs[task]}"):
+        netlab.evaluate(loaded, device="cpu", precision="fp32", threads=1, **options)

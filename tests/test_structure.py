@@ -14,8 +14,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from netlab import registry
 from netlab.config import TrainConfig
+from netlab.contracts.structure import Level, Link, Structure
 from netlab.errors import WeightsError
-from netlab.inspect.structure import Level, Link, Structure, structure, structure_of
+from netlab.inspect.structure import structure, structure_of
 from netlab.settings import Layer, merge, recipe
 from netlab.tasks.load import load
 from tests.conftest import tiny_config

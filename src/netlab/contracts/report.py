@@ -6,7 +6,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
+
+from netlab.contracts.dataset import PictureSet
 
 Pictures = NDArray[np.uint8]
 
@@ -100,8 +103,10 @@ class Report(Gathers, Protocol):
     """Gathers all that is said of a network on a part of the data: `netlab eval`."""
 
     split: str
-    data: Any
-    """The scored part; its `names` tell pictures apart."""
+
+    @property
+    def data(self) -> PictureSet:
+        """What is scored."""
 
     def result(self) -> dict[str, Any]:
         """The JSON document of `netlab eval`."""
@@ -112,8 +117,8 @@ class Report(Gathers, Protocol):
     def rows(self) -> list[dict[str, Any]]:
         """A row a picture, for `--csv`."""
 
-    def figure(self, title: str) -> Any:
-        """Pictures (PIL) of what the network did."""
+    def figure(self, title: str) -> Image.Image:
+        """Pictures of what the network did."""
 
     def outcome(self) -> NDArray[Any]:
         """What the network made of every picture, a row a picture."""

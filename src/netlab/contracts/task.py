@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from netlab.config import TrainConfig
-from netlab.contracts.dataset import Target
+from netlab.contracts.dataset import PictureSet, Target
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch, Evaluation, Report
 from netlab.contracts.score import Score
@@ -55,8 +55,8 @@ class Task(Protocol):
         """
 
     @classmethod
-    def load(cls, config: TrainConfig, split: str, note: Callable[[str], None]) -> Any:
-        """One split of the data that a config names; its `names` tell pictures apart.
+    def load(cls, config: TrainConfig, split: str, note: Callable[[str], None]) -> PictureSet:
+        """One split of the data that a config names, in the form that the other methods take.
 
         Raises:
             ConfigError: a data set for another task.
@@ -87,10 +87,12 @@ class Task(Protocol):
     def helpers(self) -> nn.Module:
         """Networks that the loss trains as well, such as an adversary; may be empty."""
 
-    def train_batch(self, data: Any, indices: NDArray[np.int64], epoch: int, place: Place) -> Batch:
+    def train_batch(
+        self, data: PictureSet, indices: NDArray[np.int64], epoch: int, place: Place
+    ) -> Batch:
         """The pictures at `indices`, augmented for `epoch`, through `place` to the device."""
 
-    def eval_batch(self, data: Any, indices: NDArray[np.int64], place: Place) -> Batch:
+    def eval_batch(self, data: PictureSet, indices: NDArray[np.int64], place: Place) -> Batch:
         """The pictures at `indices` as they are, through `place` to the device."""
 
     def loss(self, network: nn.Module, batch: Batch, done: float) -> Loss:

@@ -16,8 +16,6 @@ from netlab.errors import WeightsError
 from netlab.inspect.trace import Trace, Unit, trace
 from netlab.tasks.load import Loaded
 
-__all__ = ["Level", "Link", "Shape", "Structure", "structure", "structure_of"]
-
 OTHER = "other"
 """Kind of the level that holds what belongs to no part."""
 

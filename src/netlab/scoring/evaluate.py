@@ -7,6 +7,7 @@ from typing import Any
 from netlab import registry
 from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.contracts.dataset import Split
+from netlab.contracts.report import Report
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.data.readers.folders import data_dir as data_folder
 from netlab.device import resolve
@@ -42,7 +43,7 @@ def evaluate(
     beside: Sequence[str | Path] = (),
     runs_dir: Path = Path("runs"),
     note: Callable[[str], None] = lambda text: None,  # noqa: ARG005
-) -> Any:
+) -> Report:
     """Score weights on unseen pictures.
 
     Args:

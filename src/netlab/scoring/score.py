@@ -1,12 +1,13 @@
 """A network over a part of the data, batch by batch, into a score-keeper."""
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import nn
 
+from netlab.contracts.dataset import PictureSet
 from netlab.contracts.report import Gathers
 from netlab.contracts.task import Task
 from netlab.device import Machine
@@ -19,7 +20,7 @@ def score(
     evaluation: E,
     task: Task,
     network: nn.Module,
-    data: Any,
+    data: PictureSet,
     machine: Machine,
     batch_size: int,
     stopped: Callable[[], bool] = lambda: False,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from PIL import Image
@@ -107,7 +108,8 @@ def source_for(
                 raise
             note(f"{error}; instead of pictures:")
         else:
-            source = pick_pictures(scored.data, request.excluded, request.total, request.seed)
+            data = cast(LabelledSet, scored.data)  # as the task needs
+            source = pick_pictures(data, request.excluded, request.total, request.seed)
             if request.total is not None and len(source) < request.total:
                 note(f"the test part has only {len(source)} pictures for this")
             return source

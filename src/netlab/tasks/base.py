@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from netlab.choices import STRENGTHS
 from netlab.components import component, parts_of
 from netlab.config import TrainConfig, flag_of, optional_settings
-from netlab.contracts.dataset import Target, load_split
+from netlab.contracts.dataset import PictureSet, Target, load_split
 from netlab.contracts.loss import Loss
 from netlab.contracts.report import Batch, Evaluation, Report
 from netlab.contracts.score import Score
@@ -138,7 +138,7 @@ class BaseTask:
         config: TrainConfig,
         split: str,
         note: Callable[[str], None] = lambda text: None,  # noqa: ARG005
-    ) -> Any:
+    ) -> PictureSet:
         """One split of the data that a config names.
 
         Raises:
@@ -216,7 +216,9 @@ class BaseTask:
         """No further networks are trained."""
         return nn.Module()
 
-    def train_batch(self, data: Any, indices: NDArray[np.int64], epoch: int, place: Place) -> Batch:
+    def train_batch(
+        self, data: PictureSet, indices: NDArray[np.int64], epoch: int, place: Place
+    ) -> Batch:
         """The pictures at `indices`, augmented for an epoch; see `batch`."""
         images, targets = raw_batch(data, indices, place)
         masks = targets if targets.dim() > 1 else None
@@ -225,7 +227,7 @@ class BaseTask:
         )
         return self.batch(images, targets if masks is None else masks, indices, epoch)
 
-    def eval_batch(self, data: Any, indices: NDArray[np.int64], place: Place) -> Batch:
+    def eval_batch(self, data: PictureSet, indices: NDArray[np.int64], place: Place) -> Batch:
         """The pictures at `indices` as they are; see `batch`."""
         return self.batch(*raw_batch(data, indices, place), indices, None)
 
@@ -250,7 +252,7 @@ class BaseTask:
         raise NotImplementedError
 
 
-def raw_batch(data: Any, indices: NDArray[np.int64], place: Place) -> tuple[Tensor, Tensor]:
+def raw_batch(data: PictureSet, indices: NDArray[np.int64], place: Place) -> tuple[Tensor, Tensor]:
     """Pictures (B, C, H, W) in [0, 1] and what they come with; bytes travel to the device."""
     images = place(torch.from_numpy(data.images[indices]))
     return to_unit(images), place(torch.from_numpy(data.targets[indices]))

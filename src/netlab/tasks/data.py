@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, cast
 
 from netlab import registry
 from netlab.config import TrainConfig
-from netlab.contracts.dataset import DataRequest, Split, Target
+from netlab.contracts.dataset import DataRequest, PictureSet, Split, Target
 from netlab.contracts.task import Task
 from netlab.errors import ConfigError, DataError
 from netlab.settings import Layer, merge
@@ -74,10 +74,10 @@ class Scored(NamedTuple):
 
     config: TrainConfig
     """That of the weights, with the data that are scored."""
-    data: Any
+    data: PictureSet
     split: str
     """`all` where they are somebody's own."""
-    train: Callable[[], Any]
+    train: Callable[[], PictureSet]
     """Loads the training split, or gives the scored pictures themselves where they are somebody's
     own."""
 
@@ -126,7 +126,7 @@ def load_scored(
             f"the data are {COLOURS[channels]} pictures, the weights are for {COLOURS[wanted]} ones"
         )
 
-    def train() -> Any:
+    def train() -> PictureSet:
         return data if own else task.load(replace(config, limit=None), "train", note)
 
     return Scored(config, data, split, train)

@@ -1,40 +1,37 @@
 """Scores of a segmentation network after each epoch."""
 
+from collections.abc import Sequence
 from math import isnan
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
+from netlab.tasks.criterion import WeightedSum
 from netlab.tasks.report import Means
 
 
 class SegmentationScores(Means):
-    """Loss and confusion matrix over a part of the data (see `contracts.report.Evaluation`).
+    """Loss and confusion matrix over a split (see `contracts.report.Evaluation`)."""
 
-    Args:
-        task: the segmentation task.
-    """
-
-    def __init__(self, task: Any) -> None:
+    def __init__(self, criterion: WeightedSum, classes: Sequence[str]) -> None:
         super().__init__()
-        self.task = task
+        self.criterion, self.classes = criterion, classes
         self.counts: list[Tensor] = []
 
     def update(self, network: nn.Module, batch: tuple[Tensor, ...]) -> None:
         """Take one batch in."""
         images, masks = batch
         logits = network(images)
-        loss = self.task.criterion(logits, masks)
+        loss = self.criterion(logits, masks)
         self.add({"loss": loss.total, **loss.terms}, len(images))
         # bf16 has equal logits often enough to matter: argmax then takes the lower id
-        self.counts.append(confusion(logits.argmax(dim=1), masks, len(self.task.classes)).cpu())
+        self.counts.append(confusion(logits.argmax(dim=1), masks, len(self.classes)).cpu())
 
     def row(self) -> dict[str, float | None]:
         """Scores for a row of metrics.csv; None for a class that is nowhere."""
         counts = torch.cat(self.counts).sum(dim=0)
-        by_class = zip(self.task.classes, iou(counts).tolist(), strict=True)
+        by_class = zip(self.classes, iou(counts).tolist(), strict=True)
         return {
             **super().row(),
             "val_miou": float(mean_iou(counts)),

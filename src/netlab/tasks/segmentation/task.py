@@ -69,7 +69,7 @@ class Segmentation(BaseTask):
 
     def evaluation(self) -> SegmentationScores:
         """An empty score-keeper for validation."""
-        return SegmentationScores(self)
+        return SegmentationScores(self.criterion, self.classes)
 
     def report(
         self, data: SegmentationSet, split: str, train: Callable[[], SegmentationSet], **_: Any
