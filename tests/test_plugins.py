@@ -321,12 +321,12 @@ def test_a_broken_command_is_named_and_breaks_no_other(
 
 
 def test_each_command_has_its_first_line_in_the_help() -> None:
-    for name, command in COMMANDS.items():
-        module, attribute = command.place.split(":")
+    for name, (path, about) in COMMANDS.items():
+        module, attribute = path.split(":")
         function = getattr(import_module(f"netlab.cli.{module}"), attribute)
         callback = getattr(function, "registered_callback", None)
         text = (callback.callback if callback else function).__doc__
-        assert " ".join(text.split("\n\n")[0].split()) == command.about, name
+        assert " ".join(text.split("\n\n")[0].split()) == about, name
 
 
 def test_errors_of_netlab_s_own_components_are_its_own() -> None:

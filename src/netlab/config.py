@@ -7,7 +7,8 @@ rebuilt model; no other place holds a setting. Nothing here imports torch.
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -41,42 +42,45 @@ MACHINE_PATHS = ("data_dir", "images", "masks")
 """Fields that name places on one machine: kept in config.yaml, left out of weights files."""
 
 
-def option(
-    default: Any,
-    help: str,  # noqa: A002 - the word users of the field read
-    *,
-    group: str,
-    kind: str | None = None,
-    choices: tuple[str, ...] = (),
-    several: bool = False,
-    sum_of: tuple[str, ...] = (),
-    minimum: float | None = None,
-    above: float | None = None,
-    maximum: float | None = None,
-    flag: bool = True,
-    optional: bool = False,
-) -> Any:
+class Setting(NamedTuple):
+    """What is declared of a setting besides its type and default: flag, help and limits."""
+
+    group: str
+    """Heading in the help."""
+    help: str
+    kind: str | None = None
+    """Of the component that it names."""
+    choices: tuple[str, ...] = ()
+    several: bool = False
+    """Takes several of its choices, separated by commas."""
+    sum_of: tuple[str, ...] = ()
+    """Kinds of the components that it is a sum of."""
+    minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    flag: bool = True
+    optional: bool = False
+    """Read only by the tasks that name it in `uses`, or by the architectures with such a part."""
+
+
+def option(group: str, default: Any, help: str, **facts: Any) -> Any:  # noqa: A002
     """Declare a setting once: its flag, YAML key, help and limits follow from this line.
 
-    One that is `optional` is read by some tasks alone, which name it in `uses`, or by the
-    architectures that have such a part.
+    Args:
+        group, help: see `Setting`.
+        default: its value where nothing else is given.
+        facts: further fields of `Setting`.
     """
-    facts = {
-        "help": help,
-        "group": group,
-        "kind": kind,
-        "choices": choices,
-        "several": several,
-        "sum_of": sum_of,
-        "minimum": minimum,
-        "above": above,
-        "maximum": maximum,
-        "flag": flag,
-        "optional": optional,
-    }
+    metadata = {"setting": Setting(group, help, **facts)}
     if isinstance(default, dict):
-        return field(default_factory=lambda: dict(default), metadata=facts)
-    return field(default=default, metadata=facts)
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def setting_of(declared: "dataclasses.Field[Any]") -> Setting:
+    """What `option` said of a field of a dataclass."""
+    setting: Setting = declared.metadata["setting"]
+    return setting
 
 
 MACHINE_FIELDS = ("device", "precision", "threads")
@@ -86,8 +90,11 @@ FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop", "save_every", "on_nan"
 """Fields that may be given anew on resume: places, the length, and what is done beside the steps;
 no finished step depends on them. A longer run stretches the schedule from there on."""
 
-_NETWORK, _DATA, _OPTIM, _MACHINE = "Network", "Data", "Optimisation", "Machine"
-_RUN = "Run"
+_network = partial(option, "Network")
+_data = partial(option, "Data")
+_optim = partial(option, "Optimisation")
+_machine = partial(option, "Machine")
+_run = partial(option, "Run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,178 +106,124 @@ class TrainConfig:
             other; all faults are named at once.
     """
 
-    arch: str = option("unet", "architecture", group=_NETWORK, kind="architecture", flag=False)
-    encoder: str = option(
-        "maxpool", "how the encoder halves the size", group=_NETWORK, kind="encoder"
+    arch: str = _network("unet", "architecture", kind="architecture", flag=False)
+    encoder: str = _network("maxpool", "how the encoder halves the size", kind="encoder")
+    bottleneck: str = _network("conv", "what stands between encoder and decoder", kind="bottleneck")
+    decoder: str = _network(
+        "transpose", "how the decoder doubles the size", kind="decoder", optional=True
     )
-    bottleneck: str = option(
-        "conv", "what stands between encoder and decoder", group=_NETWORK, kind="bottleneck"
-    )
-    decoder: str = option(
-        "transpose",
-        "how the decoder doubles the size",
-        group=_NETWORK,
-        kind="decoder",
-        optional=True,
-    )
-    block: str = option("conv", "convolutions of one level", group=_NETWORK, kind="block")
-    norm: str = option("batch", "normalisation layer", group=_NETWORK, kind="norm")
-    activation: str = option("relu", "activation function", group=_NETWORK, kind="activation")
-    width: int = option(
-        32, "channels of the first level; each level doubles them", group=_NETWORK, minimum=1
-    )
-    depth: int = option(3, "number of halvings", group=_NETWORK, minimum=1, maximum=8)
-    stem: int = option(
+    block: str = _network("conv", "convolutions of one level", kind="block")
+    norm: str = _network("batch", "normalisation layer", kind="norm")
+    activation: str = _network("relu", "activation function", kind="activation")
+    width: int = _network(32, "channels of the first level; each level doubles them", minimum=1)
+    depth: int = _network(3, "number of halvings", minimum=1, maximum=8)
+    stem: int = _network(
         1,
         "pixel-unshuffle factor in front of the network: 2 is several times faster than 1",
-        group=_NETWORK,
         minimum=1,
         maximum=8,
         optional=True,
     )
 
-    latent: int = option(
-        16, "numbers of the latent z (vae)", group=_NETWORK, minimum=1, maximum=65536, optional=True
+    latent: int = _network(
+        16, "numbers of the latent z (vae)", minimum=1, maximum=65536, optional=True
     )
-    conditioning: str = option(
-        "film",
-        "how the label enters encoder and decoder (vae)",
-        group=_NETWORK,
-        kind="conditioning",
-        optional=True,
+    conditioning: str = _network(
+        "film", "how the label enters encoder and decoder (vae)", kind="conditioning", optional=True
     )
 
-    dataset: str = option("synthetic", "data set", group=_DATA, kind="dataset")
-    data_dir: str | None = option(
-        None, "folder with the data (default: $NETLAB_DATA, then ./data)", group=_DATA
+    dataset: str = _data("synthetic", "data set", kind="dataset")
+    data_dir: str | None = _data(None, "folder with the data (default: $NETLAB_DATA, then ./data)")
+    images: str | None = _data(
+        None, "folder of pictures (pairs), or of a folder a class (class-folder)"
     )
-    images: str | None = option(
-        None, "folder of pictures (pairs), or of a folder a class (class-folder)", group=_DATA
+    masks: str | None = _data(None, "folder of id masks with the same stems (data set pairs)")
+    classes: tuple[str, ...] | None = _data(
+        None, "class names in the order of their ids, a,b,c (pairs, class-folder)"
     )
-    masks: str | None = option(
-        None, "folder of id masks with the same stems (data set pairs)", group=_DATA
+    mask_values: tuple[int, ...] | None = _data(
+        None, "pixel value of each class in the masks, such as 255,0 (default: 0,1,2,…)"
     )
-    classes: tuple[str, ...] | None = option(
-        None, "class names in the order of their ids, a,b,c (pairs, class-folder)", group=_DATA
+    image_size: int = _data(
+        128, "pictures are stretched to this square, in pixels", minimum=8, maximum=4096
     )
-    mask_values: tuple[int, ...] | None = option(
-        None,
-        "pixel value of each class in the masks, such as 255,0 (default: 0,1,2,…)",
-        group=_DATA,
-    )
-    image_size: int = option(
-        128,
-        "pictures are stretched to this square, in pixels",
-        group=_DATA,
-        minimum=8,
-        maximum=4096,
-    )
-    limit: int | None = option(
+    limit: int | None = _data(
         None,
         "train and validate on at most this many pictures each; the test part stays whole",
-        group=_DATA,
         minimum=1,
     )
-    skip_bad: bool = option(
-        False, "drop unpaired files and bad masks instead of stopping", group=_DATA
-    )
-    augment: str = option(
-        "standard", "augmentation of training pictures", group=_DATA, choices=tuple(STRENGTHS)
-    )
-    disturb: float = option(
+    skip_bad: bool = _data(False, "drop unpaired files and bad masks instead of stopping")
+    augment: str = _data("standard", "augmentation of training pictures", choices=tuple(STRENGTHS))
+    disturb: float = _data(
         0.0,
         "share of training pictures that are blurred, noisy or JPEG-compressed (classifier)",
-        group=_DATA,
         minimum=0,
         maximum=1,
         optional=True,
     )
 
-    loss: str = option(
-        "ce", "loss, or a weighted sum such as ce+0.5*dice", group=_OPTIM, sum_of=LOSS_KINDS
+    loss: str = _optim("ce", "loss, or a weighted sum such as ce+0.5*dice", sum_of=LOSS_KINDS)
+    class_weights: str = _optim(
+        "none", "none, balanced, or numbers in the order of the classes, 1,1,2", optional=True
     )
-    class_weights: str = option(
-        "none",
-        "none, balanced, or numbers in the order of the classes, 1,1,2",
-        group=_OPTIM,
-        optional=True,
-    )
-    epochs: int = option(20, "passes over the training part", group=_OPTIM, minimum=1)
-    batch_size: int = option(16, "pictures per step", group=_OPTIM, minimum=1)
-    lr: float = option(1e-3, "peak learning rate", group=_OPTIM, above=0)
-    helper_lr: float = option(
+    epochs: int = _optim(20, "passes over the training part", minimum=1)
+    batch_size: int = _optim(16, "pictures per step", minimum=1)
+    lr: float = _optim(1e-3, "peak learning rate", above=0)
+    helper_lr: float = _optim(
         1.0,
         "learning rate of networks inside the loss's terms, such as an adversary, in --lr (vae)",
-        group=_OPTIM,
         above=0,
         optional=True,
     )
-    optimizer: str = option("adamw", "optimiser", group=_OPTIM, kind="optimizer")
-    schedule: str = option("onecycle", "how the learning rate moves", group=_OPTIM, kind="schedule")
-    warmup: float = option(
-        0.1, "share of all steps in which the rate rises", group=_OPTIM, minimum=0, maximum=0.9
+    optimizer: str = _optim("adamw", "optimiser", kind="optimizer")
+    schedule: str = _optim("onecycle", "how the learning rate moves", kind="schedule")
+    warmup: float = _optim(
+        0.1, "share of all steps in which the rate rises", minimum=0, maximum=0.9
     )
-    weight_decay: float = option(1e-2, "weight decay", group=_OPTIM, minimum=0)
-    clip: float = option(1.0, "largest gradient norm; 0 is no clipping", group=_OPTIM, minimum=0)
-    ema: float = option(
+    weight_decay: float = _optim(1e-2, "weight decay", minimum=0)
+    clip: float = _optim(1.0, "largest gradient norm; 0 is no clipping", minimum=0)
+    ema: float = _optim(
         0.0,
         "decay of the moving average of the weights, such as 0.998; 0 is none",
-        group=_OPTIM,
         minimum=0,
         maximum=0.99999,
     )
-    early_stop: int = option(
-        0,
-        "stop after this many epochs without a better validation score; 0 is never",
-        group=_OPTIM,
-        minimum=0,
+    early_stop: int = _optim(
+        0, "stop after this many epochs without a better validation score; 0 is never", minimum=0
     )
-    save_every: int = option(
-        60, "seconds between saves of the state within an epoch", group=_OPTIM, minimum=1
-    )
-    on_nan: str = option(
+    save_every: int = _optim(60, "seconds between saves of the state within an epoch", minimum=1)
+    on_nan: str = _optim(
         "stop",
         "when loss or gradient is no number: stop; skip the batch; or rollback to the saved state "
         "at half the rate",
-        group=_OPTIM,
         choices=("stop", "skip", "rollback"),
     )
-    seed: int = option(
-        0,
-        "everything random derives from this number",
-        group=_OPTIM,
-        minimum=0,
-        maximum=2**31 - 1,
+    seed: int = _optim(
+        0, "everything random derives from this number", minimum=0, maximum=2**31 - 1
     )
 
-    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps", group=_MACHINE)
-    precision: str = option(
+    device: str = _machine("auto", "auto, cpu, cuda, cuda:N or mps")
+    precision: str = _machine(
         "auto",
         "arithmetic of the network; auto is the quickest, measured at the start",
-        group=_MACHINE,
         choices=("auto", *PRECISIONS),
     )
-    threads: int = option(
+    threads: int = _machine(
         0,
         "CPU threads; 0 is as many as are quickest, measured at the start",
-        group=_MACHINE,
         minimum=0,
         maximum=1024,
     )
 
-    log: str = option(
+    log: str = _run(
         "none",
         "what else is written into the run folder, one or several (events,tensorboard)",
-        group=_RUN,
         choices=LOGS,
         several=True,
     )
 
-    parts: Mapping[str, Mapping[str, Any]] = option(
-        {},
-        "further arguments of components, by kind: --set encoder.blocks=2",
-        group=_NETWORK,
-        flag=False,
+    parts: Mapping[str, Mapping[str, Any]] = _network(
+        {}, "further arguments of components, by kind: --set encoder.blocks=2", flag=False
     )
 
     def __post_init__(self) -> None:
@@ -318,7 +271,7 @@ class TrainConfig:
 
 def optional_settings() -> list[str]:
     """Names of the settings that only some tasks read."""
-    return [f.name for f in dataclasses.fields(TrainConfig) if f.metadata["optional"]]
+    return [f.name for f in dataclasses.fields(TrainConfig) if setting_of(f).optional]
 
 
 def split_names(text: str) -> list[str]:
@@ -355,36 +308,31 @@ def _plain(value: Any) -> Any:
 
 
 def _faults(f: "dataclasses.Field[Any]", config: TrainConfig) -> list[str]:
-    value = getattr(config, f.name)
-    facts = f.metadata
+    value, setting = getattr(config, f.name), setting_of(f)
     if value is None:
         return []
     label = f.name.replace("_", "-")
     try:
-        if facts["kind"]:
-            registry.check(facts["kind"], value)
-        if facts["sum_of"]:
+        if setting.kind:
+            registry.check(setting.kind, value)
+        if setting.sum_of:
             for term in parse_sum(value):
-                registry.check_any(facts["sum_of"], term.name)
+                registry.check_any(setting.sum_of, term.name)
     except (UnknownComponent, ConfigError) as error:
         return [str(error)]
-    if facts["choices"]:
-        named = split_names(value) if facts["several"] else [value]
-        if odd := [name for name in named if name not in facts["choices"]]:
-            return [registry.unknown(label, odd[0], list(facts["choices"]))]
+    if setting.choices:
+        names = split_names(value) if setting.several else [value]
+        if unknown := [name for name in names if name not in setting.choices]:
+            return [registry.unknown(label, unknown[0], list(setting.choices))]
     if f.name == "parts":
-        odd = [kind for kind in value if kind not in PART_KINDS]
-        return [registry.unknown("kind of component", kind, list(PART_KINDS)) for kind in odd]
-    return _out_of_range(label, value, facts)
-
-
-def _out_of_range(label: str, value: Any, facts: Mapping[str, Any]) -> list[str]:
+        kinds = [kind for kind in value if kind not in PART_KINDS]
+        return [registry.unknown("kind of component", kind, list(PART_KINDS)) for kind in kinds]
     if isinstance(value, float) and value != value:
         return [f"{label} must be a number, not nan"]
-    if facts["minimum"] is not None and value < facts["minimum"]:
-        return [f"{label} must be at least {facts['minimum']}, not {value}"]
-    if facts["above"] is not None and value <= facts["above"]:
-        return [f"{label} must be above {facts['above']}, not {value}"]
-    if facts["maximum"] is not None and value > facts["maximum"]:
-        return [f"{label} must be at most {facts['maximum']}, not {value}"]
+    if setting.minimum is not None and value < setting.minimum:
+        return [f"{label} must be at least {setting.minimum}, not {value}"]
+    if setting.above is not None and value <= setting.above:
+        return [f"{label} must be above {setting.above}, not {value}"]
+    if setting.maximum is not None and value > setting.maximum:
+        return [f"{label} must be at most {setting.maximum}, not {value}"]
     return []

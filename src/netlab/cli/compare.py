@@ -13,8 +13,8 @@ from netlab.cli.flags import (
     Debug,
     Download,
     Json,
+    NewRunsDir,
     Preset,
-    RunsDir,
     SetWords,
     flags_from,
     given,
@@ -34,7 +34,7 @@ from netlab.runs.folder import RunDir, stamped
 from netlab.settings import Layer, merge
 from netlab.weights.header import read_header
 
-_WHAT = "Comparison"
+_option = partial(typer.Option, rich_help_panel="Comparison")
 _FOLDERS = ("images", "masks")  # of runs on own pictures, which may lie elsewhere by now
 _FOR_RUNS = {"data_dir", *_FOLDERS, *MACHINE_FIELDS}
 """Settings that are for runs which are trained already."""
@@ -48,35 +48,22 @@ def compare(
     ] = None,
     grid_: Annotated[
         list[str] | None,
-        typer.Option(
+        _option(
             "--grid",
             metavar="KEY=A,B",
             help="Train all combinations of these instead of the four methods.",
-            rich_help_panel=_WHAT,
         ),
     ] = None,
-    seeds: Annotated[
-        int, typer.Option(min=1, help="Seeds for each method.", rich_help_panel=_WHAT)
-    ] = 1,
-    arch: Annotated[
-        str | None,
-        typer.Option(help="Architecture (default: unet).", rich_help_panel=_WHAT),
-    ] = None,
+    seeds: Annotated[int, _option(min=1, help="Seeds for each method.")] = 1,
+    arch: Annotated[str | None, _option(help="Architecture (default: unet).")] = None,
     preset_: Preset = None,
     config: ConfigFile = None,
     set_: SetWords = None,
-    split: Annotated[str, typer.Option(help="val or test.", rich_help_panel=_WHAT)] = "test",
-    judge: Annotated[
-        str | None,
-        typer.Option(help="vae: classifier that reads the pictures.", rich_help_panel=_WHAT),
-    ] = None,
-    runs_dir: RunsDir = Path("runs"),
+    split: Annotated[str, _option(help="val or test.")] = "test",
+    judge: Annotated[str | None, _option(help="vae: classifier that reads the pictures.")] = None,
+    runs_dir: NewRunsDir = Path("runs"),
     out: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the comparison (default: in the folder of runs).",
-            rich_help_panel=_WHAT,
-        ),
+        Path | None, _option(help="Folder of the comparison (default: in the folder of runs).")
     ] = None,
     download: Download = None,
     json_: Json = False,

@@ -8,7 +8,7 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from netlab.cli.flags import Debug, Device, Json, Overwrite
+from netlab.cli.flags import BatchSize, DataDir, Debug, Device, Json, Overwrite, RunsDir, Threads
 from netlab.cli.view.messages import note
 from netlab.cli.view.text import terminal_width
 from netlab.errors import NetlabError, UsageError
@@ -24,7 +24,7 @@ def evaluate(
         typer.Argument(help="Run folder, last, weights file or bundled name (default: bundled)."),
     ] = None,
     split: Annotated[str, typer.Option(help="val or test.")] = "test",
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with the data.")] = None,
+    data_dir: DataDir = None,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -52,11 +52,11 @@ def evaluate(
     html: Annotated[
         Path | None, typer.Option(help="Where the page goes (default: beside the figure).")
     ] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 32,
+    runs_dir: RunsDir = Path("runs"),
+    batch_size: BatchSize = 32,
     device: Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is all cores.")] = 0,
+    threads: Threads = 0,
     overwrite: Overwrite = False,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it

@@ -5,46 +5,45 @@ import inspect
 import types
 import typing
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
 from netlab import registry
-from netlab.config import flag_of
+from netlab.config import flag_of, setting_of
 from netlab.settings import defaults_of
+
+in_run = partial(typer.Option, rich_help_panel="Run")
+"""An option under the heading of what a run is."""
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing outputs.")]
+RunsDir = Annotated[Path, typer.Option(help="Folder of all runs.")]
+DataDir = Annotated[Path | None, typer.Option(help="Folder with the data.")]
+BatchSize = Annotated[int, typer.Option(min=1, help="Pictures at a time.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")]
+Threads = Annotated[int, typer.Option(min=0, help="CPU threads; 0 is all cores.")]
 
-RUN_PANEL = "Run"
-Preset = Annotated[
-    str | None,
-    typer.Option("--preset", help="A named recipe (netlab list).", rich_help_panel=RUN_PANEL),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(help="Settings from a YAML file, such as a run's.", rich_help_panel=RUN_PANEL),
-]
+Preset = Annotated[str | None, in_run("--preset", help="A named recipe (netlab list).")]
+ConfigFile = Annotated[Path | None, in_run(help="Settings from a YAML file, such as a run's.")]
 SetWords = Annotated[
     list[str] | None,
-    typer.Option(
+    in_run(
         "--set",
         metavar="KEY=VALUE",
         help="Any setting, or an argument of a component: bottleneck.x=1.",
-        rich_help_panel=RUN_PANEL,
     ),
 ]
-RunsDir = Annotated[Path, typer.Option(help="Folder of all runs.", rich_help_panel=RUN_PANEL)]
+NewRunsDir = Annotated[Path, in_run(help="Folder of all runs.")]
 Download = Annotated[
     bool | None,
-    typer.Option(
+    in_run(
         "--download/--no-download",
         help="Fetch missing data without asking, or never.",
         show_default=False,
-        rich_help_panel=RUN_PANEL,
     ),
 ]
 
@@ -57,24 +56,24 @@ def flags_from(owner: type) -> Callable[[F], F]:
     Each defaults to None, which means "not given", so that silence overrides nothing.
     """
     hints = typing.get_type_hints(owner)
-    shown = [f for f in dataclasses.fields(owner) if f.metadata["flag"]]
     recipes = _recipes()
+    flags = [
+        inspect.Parameter(
+            f.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=_annotation(f, hints[f.name], recipes),
+        )
+        for f in dataclasses.fields(owner)
+        if setting_of(f).flag
+    ]
 
     def decorate(command: F) -> F:
         signature = inspect.signature(command)
         own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
-        made = [
-            inspect.Parameter(
-                f.name,
-                inspect.Parameter.KEYWORD_ONLY,
-                default=None,
-                annotation=_annotation(f, hints[f.name], recipes),
-            )
-            for f in shown
-        ]
-        all_ = [*own, *made]
-        setattr(command, "__signature__", signature.replace(parameters=all_))  # noqa: B010
-        command.__annotations__ = {p.name: p.annotation for p in all_}
+        parameters = [*own, *flags]
+        setattr(command, "__signature__", signature.replace(parameters=parameters))  # noqa: B010
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
         return command
 
     return decorate
@@ -86,45 +85,26 @@ def given(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 def _annotation(field: "dataclasses.Field[Any]", hint: Any, recipes: dict[str, str]) -> Any:
-    facts = field.metadata
-    kind = facts["kind"]
-    names = registry.names(kind) if kind else [*facts["choices"]]
-    text = facts["help"] + (f": {', '.join(names)}" if names else "")
-    default = recipes.get(field.name, _shown(field.default))
+    setting, flag = setting_of(field), flag_of(field.name)
+    names = registry.names(setting.kind) if setting.kind else [*setting.choices]
+    text = setting.help + (f": {', '.join(names)}" if names else "")
+    usual = None if isinstance(field.default, bool) else field.default
+    default = recipes.get(field.name, usual)
     if default is not None and "(default" not in text:
         text += f" (default: {default})"
-    flag = flag_of(field.name)
-    plain = _plain_type(hint)
-    declared = f"{flag}/--no-{flag[2:]}" if plain is bool else flag
-    return Annotated[
-        plain | None,
-        typer.Option(
-            declared,
-            help=text,
-            rich_help_panel=facts["group"],
-            metavar=_metavar(hint),
-            show_default=False,
-        ),
-    ]
-
-
-def _plain_type(hint: Any) -> type:
     if isinstance(hint, types.UnionType):
         hint = typing.get_args(hint)[0]
-    return str if typing.get_origin(hint) is tuple else hint
-
-
-def _metavar(hint: Any) -> str | None:
-    inner = typing.get_args(hint)[0] if isinstance(hint, types.UnionType) else hint
-    if typing.get_origin(inner) is tuple:
-        return "A,B,…"
-    return {int: "N", float: "X", str: "TEXT"}.get(inner)
-
-
-def _shown(default: Any) -> str | None:
-    if default is None or default == () or isinstance(default, bool):
-        return None
-    return str(default)
+    metavar = {int: "N", float: "X", str: "TEXT"}.get(hint)
+    if typing.get_origin(hint) is tuple:
+        hint, metavar = str, "A,B,…"
+    option = typer.Option(
+        f"{flag}/--no-{flag[2:]}" if hint is bool else flag,
+        help=text,
+        rich_help_panel=setting.group,
+        metavar=metavar,
+        show_default=False,
+    )
+    return Annotated[hint | None, option]
 
 
 def _recipes() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from netlab import registry
-from netlab.cli.flags import Debug, Json, Overwrite
+from netlab.cli.flags import Debug, Json, Overwrite, RunsDir
 from netlab.cli.view.messages import note
 from netlab.cli.view.text import terminal_width
 from netlab.components import network_words
@@ -22,7 +22,7 @@ from netlab.weights.header import Header, read_header
 
 def info(
     file: Annotated[str, typer.Argument(help="Weights file, run folder, last, or bundled name.")],
-    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     diagram: Annotated[
         bool,
         typer.Option(

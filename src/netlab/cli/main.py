@@ -4,11 +4,10 @@ import contextlib
 import os
 import signal
 import sys
-import types
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import typer
 
@@ -19,48 +18,44 @@ from netlab.errors import ComponentFault, ExitCode, NetlabError, UnknownComponen
 _STOPPED = "stopped"
 
 
-class Command(NamedTuple):
-    """A command, and its line in `netlab --help`, which is shown without importing it."""
-
-    place: str
-    """Module in `netlab.cli`, and the function (or `typer.Typer`) in it."""
-    about: str
-    """The first line of the function's docstring."""
-
-
 COMMANDS = {
-    "train": Command(
-        "train:train", "Train a network; everything it makes goes into a new folder in runs/."
+    "train": (
+        "train:train",
+        "Train a network; everything it makes goes into a new folder in runs/.",
     ),
-    "eval": Command(
-        "evaluate:evaluate", "Score a network on unseen pictures, beside trivial predictors."
+    "eval": (
+        "evaluate:evaluate",
+        "Score a network on unseen pictures, beside trivial predictors.",
     ),
-    "predict-mask": Command(
+    "predict-mask": (
         "predict_mask:predict_mask",
         "Write a mask of pet, background and border for every picture.",
     ),
-    "swap-label": Command(
-        "swap_label:swap_label", "Hand a conditional VAE a wrong label, and draw what comes out."
+    "swap-label": (
+        "swap_label:swap_label",
+        "Hand a conditional VAE a wrong label, and draw what comes out.",
     ),
-    "compare": Command(
-        "compare:compare", "Train methods with one recipe, or take runs, and put them side by side."
+    "compare": (
+        "compare:compare",
+        "Train methods with one recipe, or take runs, and put them side by side.",
     ),
-    "list": Command(
+    "list": (
         "list:list_components",
         "List components, data sets, recipes and bundled weights, a line each.",
     ),
-    "info": Command(
+    "info": (
         "info:info",
         "Say what a weights file is: network, data, scores, and the command that made it.",
     ),
-    "download": Command(
-        "download:download", "Fetch a data set from its owners, with checked sums."
-    ),
-    "runs": Command(
-        "runs:app", "List the runs, the newest last; `runs show RUN` and `runs rm RUN` take one."
+    "download": ("download:download", "Fetch a data set from its owners, with checked sums."),
+    "runs": (
+        "runs:app",
+        "List the runs, the newest last; `runs show RUN` and `runs rm RUN` take one.",
     ),
 }
-"""netlab's own commands, in the order of the help; other packages add theirs (`registry`)."""
+"""netlab's own commands in the order of the help, which is shown without importing them: module in
+`netlab.cli` and function (or `typer.Typer`) in it, and the first line of its docstring. Other
+packages add theirs (`registry`)."""
 
 
 def _show_version(wanted: bool) -> None:
@@ -92,29 +87,29 @@ def commands(words: Sequence[str] | None = None) -> typer.Typer:
     Raises:
         UnknownComponent: the command is one of another package that cannot be used.
     """
+    asked = None if words is None else next((word for word in words if word[:1] != "-"), "")
     app = typer.Typer(
         name="netlab",
-        no_args_is_help=True,
+        # The list of commands is plain text: to draw boxes would double the time it takes.
+        rich_markup_mode="rich" if asked != "" else None,
         add_completion=False,
         pretty_exceptions_enable=False,
-        context_settings={"help_option_names": ["-h", "--help"]},
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     )
     app.callback()(netlab)
-    asked = None if words is None else next((word for word in words if word[:1] != "-"), "")
-    for name, command in COMMANDS.items():
+    for name, (function, about) in COMMANDS.items():
         if asked in (None, name):
-            module, attribute = command.place.split(":")
+            module, attribute = function.split(":")
             _add(app, name, getattr(import_module(f"netlab.cli.{module}"), attribute))
         else:
-            app.command(name, short_help=command.about)(_not_imported)
+            app.command(name, short_help=about)(_not_imported)
     if asked in COMMANDS:
         return app
     for name, about, package in registry.commands():
         if name == asked:
             _add_foreign(app, name)
         elif name not in COMMANDS:
-            line = f"{about} [{package}]".replace("[", r"\[")  # is no markup
-            app.command(name, short_help=line)(_not_imported)
+            app.command(name, short_help=f"{about} [{package}]")(_not_imported)
     return app
 
 
@@ -138,27 +133,9 @@ def _add_foreign(app: typer.Typer, name: str) -> None:
         raise UnknownComponent(f"{label} cannot be used: {error}") from error
 
 
-def _import_help() -> None:
-    """Import typer's help without what it never uses here: Markdown, and tracebacks in colour.
-
-    They would take a third of the time of `netlab --help`.
-    """
-    unused = {"rich.markdown": "Markdown", "rich.traceback": "Traceback"}
-    absent = {module: name for module, name in unused.items() if module not in sys.modules}
-    for module, name in absent.items():
-        stand_in = types.ModuleType(module)
-        setattr(stand_in, name, type(name, (), {}))
-        sys.modules[module] = stand_in
-    try:
-        import_module("typer.rich_utils")
-    finally:
-        for module in absent:
-            del sys.modules[module]
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; errors are one line on stderr."""
-    words = list(sys.argv[1:] if argv is None else argv)
+    words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     prepare_streams(json="--json" in words)
     # Odd metadata in a picture is no news to the user; what cannot be read is reported by name.
     warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -167,8 +144,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if not words or {"-h", "--help"} & {*words}:
-            _import_help()
         code = commands(words)(words, standalone_mode=False)
         if code == ExitCode.INTERRUPTED:  # what typer makes of a KeyboardInterrupt
             _say(_STOPPED, code)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from netlab import registry
-from netlab.cli.flags import Debug, Device, Json, Overwrite
+from netlab.cli.flags import BatchSize, Debug, Device, Json, Overwrite, RunsDir
 from netlab.cli.signals import StopSignal
 from netlab.cli.view.messages import note, progress_bar
 from netlab.errors import ExitCode, Interrupted, UsageError
@@ -56,12 +56,12 @@ def predict_mask(
         bool, typer.Option("--confidence", help="Also NAME_confidence.png: 255 is certain.")
     ] = False,
     tta: Annotated[bool, typer.Option("--tta", help="Average with the mirrored picture.")] = False,
-    batch_size: Annotated[int, typer.Option(min=1, help="Pictures at a time.")] = 16,
+    batch_size: BatchSize = 16,
     skip_done: Annotated[
         bool, typer.Option("--skip-done", help="Leave out pictures that have their output.")
     ] = False,
     overwrite: Overwrite = False,
-    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     device: Device = "auto",
     precision: Annotated[
         str,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from netlab import registry
-from netlab.cli.flags import Debug, Device, Json, Overwrite
+from netlab.cli.flags import DataDir, Debug, Device, Json, Overwrite, RunsDir, Threads
 from netlab.cli.view.messages import note, progress_bar
 from netlab.errors import UsageError, WeightsError
 from netlab.files import output_path
@@ -75,13 +75,13 @@ def swap_label(
     out: Annotated[
         Path | None, typer.Option(help="The figure: NAME.png; morph, between: or NAME.gif.")
     ] = None,
-    data_dir: Annotated[Path | None, typer.Option(help="Folder with the data.")] = None,
+    data_dir: DataDir = None,
     judge: Annotated[
         str | None, typer.Option(help="Classifier that reads the pictures (default: bundled).")
     ] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     device: Device = "auto",
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 is all cores.")] = 0,
+    threads: Threads = 0,
     overwrite: Overwrite = False,
     json_: Json = False,
     debug: Debug = False,

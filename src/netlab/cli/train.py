@@ -8,16 +8,16 @@ import typer
 
 from netlab import registry
 from netlab.cli.flags import (
-    RUN_PANEL,
     ConfigFile,
     Debug,
     Download,
     Json,
+    NewRunsDir,
     Preset,
-    RunsDir,
     SetWords,
     flags_from,
     given,
+    in_run,
 )
 from netlab.cli.training import NewRun, train_run
 from netlab.cli.view.text import duration, terminal_width
@@ -31,52 +31,27 @@ from netlab.settings import Layer, choose_arch, merge, read_config_file, recipe,
 @flags_from(TrainConfig)
 def train(
     arch: Annotated[str | None, typer.Argument(help="Architecture, such as unet.")] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option(help="Go on with a run: its folder or last.", rich_help_panel=RUN_PANEL),
-    ] = None,
+    resume: Annotated[str | None, in_run(help="Go on with a run: its folder or last.")] = None,
     allow_changes: Annotated[
         bool,
-        typer.Option(
-            "--allow-changes",
-            help="Go on with other settings, no longer equal to the bit.",
-            rich_help_panel=RUN_PANEL,
-        ),
+        in_run("--allow-changes", help="Go on with other settings, no longer equal to the bit."),
     ] = False,
     preset_: Preset = None,
     config: ConfigFile = None,
     set_: SetWords = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the run.", rich_help_panel=RUN_PANEL)
-    ] = None,
-    runs_dir: RunsDir = Path("runs"),
-    run_dir: Annotated[
-        Path | None, typer.Option(help="Folder of this run.", rich_help_panel=RUN_PANEL)
-    ] = None,
+    name: Annotated[str | None, in_run(help="Name of the run.")] = None,
+    runs_dir: NewRunsDir = Path("runs"),
+    run_dir: Annotated[Path | None, in_run(help="Folder of this run.")] = None,
     dry_run: Annotated[
-        bool,
-        typer.Option(
-            "--dry-run",
-            help="Only say shapes, weights, memory and time.",
-            rich_help_panel=RUN_PANEL,
-        ),
+        bool, in_run("--dry-run", help="Only say shapes, weights, memory and time.")
     ] = False,
     download: Download = None,
     auto_batch: Annotated[
         bool,
-        typer.Option(
-            "--auto-batch",
-            help="Halve the batch until a step fits into the GPU's memory.",
-            rich_help_panel=RUN_PANEL,
-        ),
+        in_run("--auto-batch", help="Halve the batch until a step fits into the GPU's memory."),
     ] = False,
     preview: Annotated[
-        bool,
-        typer.Option(
-            "--preview",
-            help="Show the newest sample in the terminal as well.",
-            rich_help_panel=RUN_PANEL,
-        ),
+        bool, in_run("--preview", help="Show the newest sample in the terminal as well.")
     ] = False,
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it

@@ -9,7 +9,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from netlab.config import AUTO, FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of
+from netlab.config import AUTO, FREE_ON_RESUME, MACHINE_FIELDS, TrainConfig, flag_of, setting_of
 from netlab.errors import UsageError, WeightsError
 from netlab.runs.folder import RunDir, find_run
 from netlab.runs.summary import RunSummary, list_runs, no_weights, summarise
@@ -37,7 +37,7 @@ _NO_MATTER = {"data_dir", *FREE_ON_RESUME} - {"epochs", "early_stop"}
 """Fields in which two runs may differ and still be the same training."""
 _NO_METHOD = ("seed", "data_dir", *MACHINE_FIELDS, *_NO_MATTER)
 """Fields that make no method: runs that differ in them alone are runs of one."""
-_COMPONENTS = {f.name for f in fields(TrainConfig) if f.metadata["kind"] or f.metadata["sum_of"]}
+_COMPONENTS = {f.name for f in fields(TrainConfig) if setting_of(f).kind or setting_of(f).sum_of}
 
 
 def method_configs(

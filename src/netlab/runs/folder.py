@@ -14,12 +14,18 @@ from netlab.files import locked, write_text
 
 STAMP = "%Y%m%d-%H%M%S"
 """The date at the start of a run folder's name, as `time.strftime` writes it."""
-
-
 _DATE = re.compile(r"^\d{8}-\d{6}-(?=.)")
-
-
 _LONGEST_NAME = 100  # bytes
+
+
+class _File:
+    """A file or folder of a run, which knows where it lies: `run.config` is its path."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, run: "RunDir", _: type) -> Path:
+        return run.path / self.name
 
 
 @dataclass(frozen=True)
@@ -28,98 +34,51 @@ class RunDir:
 
     path: Path
 
+    config = _File("config.yaml")
+    """The whole configuration; written first."""
+    metrics = _File("metrics.csv")
+    """One row an epoch."""
+    best = _File("best.safetensors")
+    """Weights of the best epoch on the validation split."""
+    last = _File("last.safetensors")
+    """Weights of the last epoch."""
+    state = _File("state.safetensors")
+    """All that resume needs."""
+    older_state = _File("state-before.safetensors")
+    """The state saved before, for the day on which the newest is damaged."""
+    progress = _File("state.json")
+    """Where the run stands, for people to read."""
+    data = _File("data.json")
+    """Which pictures the run is trained on, and where they lie on this machine."""
+    curves = _File("curves.png")
+    """Loss and score by epoch, as a picture."""
+    page = _File("report.html")
+    """Settings, curves, scores and pictures as one page."""
+    samples = _File("samples")
+    """Pictures of inputs, targets and predictions."""
+    events = _File("events.jsonl")
+    """What happened while training, a JSON object a line; with `--log events`."""
+    tensorboard = _File("tensorboard")
+    """TensorBoard's files; with `--log tensorboard`."""
+    log = _File("log.txt")
+    """What was said while training."""
+    failure = _File("failed.txt")
+    """Why the training ended, if that was an error; gone once it goes on."""
+    lock = _File(".lock")
+    """Held by the process that trains here."""
+
     @property
     def name(self) -> str:
         """Of the folder, also where it is called `.` or `..`."""
         return self.path.resolve().name
 
-    @property
-    def config(self) -> Path:
-        """The whole configuration; written first."""
-        return self.path / "config.yaml"
-
-    @property
-    def metrics(self) -> Path:
-        """One row an epoch."""
-        return self.path / "metrics.csv"
-
-    @property
-    def best(self) -> Path:
-        """Weights of the best epoch on the validation part."""
-        return self.path / "best.safetensors"
-
-    @property
-    def last(self) -> Path:
-        """Weights of the last epoch."""
-        return self.path / "last.safetensors"
-
-    @property
-    def state(self) -> Path:
-        """All that resume needs."""
-        return self.path / "state.safetensors"
-
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Keep other processes out of this folder; see `locked`."""
+        """Keep other processes out of this folder; see `netlab.files.locked`."""
         taken = (
             f"{self.path}: another process is training in this folder; "
             "wait for it, stop it, or choose another --run-dir"
         )
         return locked(self.lock, taken)
-
-    @property
-    def older_state(self) -> Path:
-        """The state saved before, for the day on which the newest is damaged."""
-        return self.path / "state-before.safetensors"
-
-    @property
-    def progress(self) -> Path:
-        """Where the run stands, for people to read."""
-        return self.path / "state.json"
-
-    @property
-    def data(self) -> Path:
-        """Which pictures the run is trained on, and where they lie on this machine."""
-        return self.path / "data.json"
-
-    @property
-    def curves(self) -> Path:
-        """Loss and score by epoch, as a picture."""
-        return self.path / "curves.png"
-
-    @property
-    def page(self) -> Path:
-        """Settings, curves, scores and pictures as one page."""
-        return self.path / "report.html"
-
-    @property
-    def samples(self) -> Path:
-        """Pictures of inputs, targets and predictions."""
-        return self.path / "samples"
-
-    @property
-    def events(self) -> Path:
-        """What happened while training, a JSON object a line; with `--log events`."""
-        return self.path / "events.jsonl"
-
-    @property
-    def tensorboard(self) -> Path:
-        """TensorBoard's files; with `--log tensorboard`."""
-        return self.path / "tensorboard"
-
-    @property
-    def log(self) -> Path:
-        """What was said while training."""
-        return self.path / "log.txt"
-
-    @property
-    def failure(self) -> Path:
-        """Why the training ended, if that was an error; gone once it goes on."""
-        return self.path / "failed.txt"
-
-    @property
-    def lock(self) -> Path:
-        """Held by the process that trains here."""
-        return self.path / ".lock"
 
 
 def create_run(runs_dir: Path, name: str, config: str, run_dir: Path | None = None) -> RunDir:
@@ -134,9 +93,33 @@ def create_run(runs_dir: Path, name: str, config: str, run_dir: Path | None = No
         UsageError: the given folder exists and is not empty, or cannot be made.
         WorkFailed: the settings cannot be written.
     """
-    run = RunDir(_new_folder(runs_dir, name, run_dir))
+    if run_dir is not None:
+        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
+            raise UsageError(
+                f"{run_dir} exists already: choose another --run-dir, or go on with "
+                f"netlab train --resume {run_dir}"
+            )
+        _make(run_dir)
+    else:
+        stem = stamped(safe_name(name))
+        paths = (runs_dir / (stem if n == 1 else f"{stem}-{n}") for n in range(1, 1000))
+        run_dir = next(filter(_make, paths), None)
+    if run_dir is None:
+        raise UsageError(f"{runs_dir}: too many runs named {stem}")
+    run = RunDir(run_dir)
     write_text(run.config, config)
     return run
+
+
+def _make(path: Path) -> bool:
+    """Make a folder; false if there is one already."""
+    try:
+        path.mkdir(parents=True)
+    except OSError as error:
+        if path.is_dir():
+            return False
+        raise UsageError(f"{path}: cannot be made ({error.strerror}); choose another") from error
+    return True
 
 
 def safe_name(name: str) -> str:
@@ -148,10 +131,13 @@ def safe_name(name: str) -> str:
     >>> safe_name("../mein Lauf é"), safe_name("日本語"), safe_name("???")
     ('mein-Lauf-é', '日本語', 'run')
     """
-    kept = "".join(c if _in_names(c) else " " for c in _composed(name))
+    kept = "".join(
+        c if c in "._+-" or unicodedata.category(c)[0] in "LMN" else " " for c in _composed(name)
+    )
     text = re.sub(" +", "-", kept).strip("-.")
-    how: tuple[str, str] = sys.getfilesystemencoding(), "ignore"
-    return text.encode(*how)[:_LONGEST_NAME].decode(*how).strip("-.") or "run"
+    encoding = sys.getfilesystemencoding()
+    cut = text.encode(encoding, "ignore")[:_LONGEST_NAME].decode(encoding, "ignore")
+    return cut.strip("-.") or "run"
 
 
 def stamped(name: str) -> str:
@@ -174,11 +160,11 @@ def find_run(which: str, runs_dir: Path) -> RunDir:
     for path in (Path(which), runs_dir / which):
         if (path / "config.yaml").is_file():
             return RunDir(path)
-    found = runs_called(which, runs_dir)
-    if len(found) == 1:
-        return RunDir(found[0])
-    if found:
-        names = listing([path.name for path in reversed(found)], limit=3)
+    folders = runs_called(which, runs_dir)
+    if len(folders) == 1:
+        return RunDir(folders[0])
+    if folders:
+        names = listing([path.name for path in reversed(folders)], limit=3)
         raise UsageError(f"{which}: several runs are called so, give the whole name: {names}")
     near = difflib.get_close_matches(which, names_of_runs(runs_dir), n=2)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
@@ -220,34 +206,3 @@ def remove_parts(run: RunDir) -> None:
 
 def _composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)  # some file systems take names apart
-
-
-def _in_names(char: str) -> bool:
-    return char in "._+-" or unicodedata.category(char)[0] in "LMN"
-
-
-def _new_folder(runs_dir: Path, name: str, run_dir: Path | None) -> Path:
-    if run_dir is not None:
-        if run_dir.exists() and (not run_dir.is_dir() or any(run_dir.iterdir())):
-            raise UsageError(
-                f"{run_dir} exists already: choose another --run-dir, or go on with "
-                f"netlab train --resume {run_dir}"
-            )
-        _make(run_dir)
-        return run_dir
-    stem = stamped(safe_name(name))
-    for number in range(1, 1000):
-        path = runs_dir / (stem if number == 1 else f"{stem}-{number}")
-        with contextlib.suppress(FileExistsError):
-            _make(path, new=True)
-            return path
-    raise UsageError(f"{runs_dir}: too many runs named {stem}")
-
-
-def _make(path: Path, *, new: bool = False) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=not new)
-    except OSError as error:
-        if new and path.is_dir():
-            raise FileExistsError(path) from error
-        raise UsageError(f"{path}: cannot be made ({error.strerror}); choose another") from error

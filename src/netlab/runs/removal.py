@@ -16,14 +16,14 @@ _LAST = ("config.yaml", COMPARISON)
 
 def files(run: RunDir) -> list[tuple[str, int]]:
     """Name within the folder, and bytes, of all its files; links are none of them."""
-    found = []
+    sizes = []
     for folder, _, names in os.walk(run.path):
         for name in names:
             path = Path(folder, name)
             with contextlib.suppress(OSError):  # removed meanwhile
                 if not path.is_symlink():
-                    found.append((path.relative_to(run.path).as_posix(), path.lstat().st_size))
-    return sorted(found)
+                    sizes.append((path.relative_to(run.path).as_posix(), path.lstat().st_size))
+    return sorted(sizes)
 
 
 def check_removable(run: RunDir) -> None:
@@ -57,7 +57,7 @@ def remove(run: RunDir) -> tuple[int, int]:
         OSError: something cannot be removed; what is left can still be named.
     """
     check_removable(run)
-    found = files(run)
+    sizes = files(run)
     with run.locked():
         for entry in sorted(run.path.iterdir(), key=lambda p: p.name in _LAST):
             if entry == run.lock:
@@ -68,4 +68,4 @@ def remove(run: RunDir) -> tuple[int, int]:
                 entry.unlink()
     run.lock.unlink()
     run.path.rmdir()
-    return len(found), sum(size for _, size in found)
+    return len(sizes), sum(size for _, size in sizes)

@@ -1,4 +1,4 @@
-"""What the run folders hold, read without torch; damage is told, and never an error."""
+"""What the run folders hold, read without torch; damage is reported, and never an error."""
 
 import contextlib
 import csv
@@ -27,7 +27,7 @@ COMPARISON = "comparison.json"
 
 @dataclass(frozen=True)
 class RunSummary:
-    """One run, as its folder tells."""
+    """One run, as its folder shows it."""
 
     path: Path
     name: str
@@ -39,7 +39,7 @@ class RunSummary:
     epochs: int
     """Epochs that were asked for; 0 if the settings cannot be read."""
     score: Score | None
-    """What it is judged by; None before the first epoch, or if no file tells."""
+    """What it is judged by; None before the first epoch, or if no file says."""
     best: float | None
     """Its score in its best epoch."""
     seconds: float
@@ -55,31 +55,37 @@ class RunSummary:
 
 
 def summarise(run: RunDir) -> RunSummary:
-    """What a run's folder tells; whatever is damaged is named in `faults`."""
+    """Read a run's folder; whatever is damaged is named in `faults`."""
     faults: list[str] = []
     config = _config(run, faults)
     progress = _progress(run, faults)
-    found = epoch_rows(run, faults)
-    finished = progress.get("epoch", len(found))
+    rows = epoch_rows(run, faults)
+    finished = progress.get("epoch", len(rows))
     if finished and not run.metrics.is_file():
         faults.append("metrics.csv: missing")
     about = _weights(run, faults) if finished else {}
-    score = _score(found, progress, about)
-    best, best_epoch = _best(found, progress, score)
+    score = _score(rows, progress, about)
+    best, best_epoch = _best(rows, progress, score)
     failure = _text(run.failure, faults).strip()
     epochs = config.get("epochs", 0)
-    enough = 0 < epochs <= finished or 0 < config.get("early_stop", 0) <= progress.get("stale", 0)
+    state: RunState = "interrupted"
+    if is_locked(run.lock):
+        state = "running"
+    elif failure or not epochs:
+        state = "failed"
+    elif 0 < epochs <= finished or 0 < config.get("early_stop", 0) <= progress.get("stale", 0):
+        state = "done"
     return RunSummary(
         path=run.path,
         name=run.path.name or run.path.resolve().name,
         config=config,
-        state=_state(run, failed=bool(failure) or not epochs, enough=enough),
+        state=state,
         epoch=finished,
         epochs=epochs,
         score=score,
         best=best,
         best_epoch=best_epoch,
-        seconds=progress.get("seconds", (found[-1].get("seconds") or 0.0) if found else 0.0),
+        seconds=progress.get("seconds", (rows[-1].get("seconds") or 0.0) if rows else 0.0),
         started=_started(run),
         failure=failure,
         altered=progress.get("altered", False),
@@ -99,11 +105,11 @@ def list_runs(runs_dir: Path) -> list[RunSummary]:
         return []
     except OSError as error:
         raise UsageError(f"{runs_dir}: cannot be read ({error.strerror})") from error
-    found = []
+    by_age = []
     for folder in folders:
         with contextlib.suppress(OSError):  # removed meanwhile
-            found.append((age(folder), summarise(RunDir(folder))))
-    return [summary for _, summary in sorted(found, key=lambda pair: pair[0])]
+            by_age.append((age(folder), summarise(RunDir(folder))))
+    return [summary for _, summary in sorted(by_age, key=lambda pair: pair[0])]
 
 
 def list_comparisons(runs_dir: Path) -> list[Path]:
@@ -180,8 +186,8 @@ def _config(run: RunDir, faults: list[str]) -> dict[str, Any]:
         layer = read_config_file(run.config)
         return merge({}, [Layer("config.yaml", layer.values)]).to_dict()
     except ConfigError as error:
-        said = str(error).replace(str(run.config), "config.yaml")
-        faults.append(said if said.startswith("config.yaml") else f"config.yaml: {said}")
+        fault = str(error).replace(str(run.config), "config.yaml")
+        faults.append(fault if fault.startswith("config.yaml") else f"config.yaml: {fault}")
     plain = TrainConfig().to_dict()
     kinds = {f.name: type(plain[f.name]) for f in fields(TrainConfig)}
     return {k: v for k, v in layer.values.items() if type(v) is kinds.get(k) and k != "parts"}
@@ -219,35 +225,27 @@ def _weights(run: RunDir, faults: list[str]) -> dict[str, Any]:
 
 
 def _score(
-    found: Sequence[Row], progress: Mapping[str, Any], about: Mapping[str, Any]
+    rows: Sequence[Row], progress: Mapping[str, Any], about: Mapping[str, Any]
 ) -> Score | None:
-    """What a run is judged by, as state.json or its best weights say; files of before do not."""
-    said = progress.get("score") or read_score(about.get("score"))
+    """What a run is judged by, as state.json or its best weights say; older files do not."""
     metrics = about.get("metrics")
-    columns = {*(metrics if isinstance(metrics, dict) else ()), *(found[0] if found else ())}
-    return said or former_score(columns)
+    columns = {*(metrics if isinstance(metrics, dict) else ()), *(rows[0] if rows else ())}
+    return progress.get("score") or read_score(about.get("score")) or former_score(columns)
 
 
 def _best(
-    found: Sequence[Row], progress: Mapping[str, Any], score: Score | None
+    rows: Sequence[Row], progress: Mapping[str, Any], score: Score | None
 ) -> tuple[float | None, int]:
     """Value and epoch of the best row: as state.json says, or by the rows themselves."""
     if progress.get("best") is not None:
         return progress["best"], progress["best_epoch"]
     best, best_epoch = None, 0
-    for epoch, row in enumerate(found, start=1):
-        value = None if score is None else row.get(score.column)
-        if score is not None and value is not None and score.better(value, best):
-            best, best_epoch = value, epoch
+    if score is not None:
+        for epoch, row in enumerate(rows, start=1):
+            value = row.get(score.column)
+            if value is not None and score.better(value, best):
+                best, best_epoch = value, epoch
     return best, best_epoch
-
-
-def _state(run: RunDir, *, failed: bool, enough: bool) -> RunState:
-    if is_locked(run.lock):
-        return "running"
-    if failed:
-        return "failed"
-    return "done" if enough else "interrupted"
 
 
 def _started(run: RunDir) -> datetime:
