@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from netlab.choices import STRENGTHS, Strength
 from netlab.contracts.dataset import DataRequest, SegmentationSet, Split
 from netlab.data.pairs import Pairs
 from netlab.data.pets import Pets
 from netlab.data.readers.pictures import read_mask, read_picture
 from netlab.data.readers.splits import hashed_order
 from netlab.errors import DataError, PictureError
-from netlab.layers.augment import STRENGTHS, Strength, augment
+from netlab.layers.augment import augment
 from netlab.seeds import derive, uniforms
 from tests._copies import drawn
 

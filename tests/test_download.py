@@ -1,7 +1,6 @@
 """Downloads, from a server on this machine, with made-up archives."""
 
 import ast
-import dataclasses
 import gzip
 import hashlib
 import importlib.util
@@ -18,7 +17,7 @@ import pytest
 from netlab.cli.download import download
 from netlab.cli.missing_data import ensure_data
 from netlab.contracts.dataset import DataRequest
-from netlab.data import cifar10, mnist, pets
+from netlab.data.cifar10 import Cifar10
 from netlab.data.mnist import Mnist
 from netlab.data.pets import Pets
 from netlab.data.readers.download import Archive
@@ -49,7 +48,7 @@ def point_to(server: tuple[str, dict[str, str]], monkeypatch: pytest.MonkeyPatch
         Archive(f"oxford-iiit-pet/{part}.tar.gz", (f"{address}{part}.tar.gz",), md5, unpack=True)
         for part, md5 in sums.items()
     ]
-    monkeypatch.setattr(pets, "PETS", dataclasses.replace(pets.PETS, archives=archives))
+    monkeypatch.setattr(Pets, "archives", archives)
 
 
 def test_download_fetches_checks_and_unpacks(
@@ -117,7 +116,7 @@ def test_a_download_that_breaks_off_goes_on(
             (served / name).write_bytes(gzip.compress(raw))
             sum_ = hashlib.md5((served / name).read_bytes(), usedforsecurity=False).hexdigest()
             archives.append(Archive(f"MNIST/raw/{name}", (f"http://x/{name}",), sum_))
-    monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, archives=archives))
+    monkeypatch.setattr(Mnist, "archives", archives)
     for name, value in (("left", 2), ("ranges", ranges), ("asked", [])):
         monkeypatch.setattr(Broken, name, value)
     folder = tmp_path / "data"
@@ -214,7 +213,7 @@ def test_an_archive_does_not_write_outside_its_folder(
         archive.add(tmp_path / "evil", arcname="../../../escaped")
     sum_ = hashlib.md5((place / "images.tar.gz").read_bytes(), usedforsecurity=False).hexdigest()
     archive_ = Archive("oxford-iiit-pet/images.tar.gz", ("http://x/images.tar.gz",), sum_, True)
-    monkeypatch.setattr(pets, "PETS", dataclasses.replace(pets.PETS, archives=[archive_]))
+    monkeypatch.setattr(Pets, "archives", [archive_])
     with pytest.raises(WorkFailed, match="outside the destination"):
         Pets().download(tmp_path / "data")
     assert not (tmp_path / "escaped").exists()
@@ -250,11 +249,13 @@ def test_on_a_terminal_missing_data_are_asked_for(
 
 
 # What torchvision's file of each data set says, of which the older ones state other servers.
-TORCHVISION = {"mnist": mnist.MNIST, "cifar": cifar10.CIFAR10, "oxford_iiit_pet": pets.PETS}
+TORCHVISION = {"mnist": Mnist, "cifar": Cifar10, "oxford_iiit_pet": Pets}
 
 
 @pytest.mark.parametrize(("file", "published"), TORCHVISION.items())
-def test_addresses_and_sums_are_those_that_torchvision_has(file: str, published: Published) -> None:
+def test_addresses_and_sums_are_those_that_torchvision_has(
+    file: str, published: type[Published]
+) -> None:
     """Its files are read, as importing it takes operators that may not load."""
     spec = importlib.util.find_spec("torchvision")
     if spec is None or not spec.submodule_search_locations:

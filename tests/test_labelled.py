@@ -1,6 +1,5 @@
 """MNIST and CIFAR-10: every layout, parts, bad files, cache, downloads."""
 
-import dataclasses
 import gzip
 import hashlib
 import os
@@ -22,7 +21,7 @@ from PIL import Image
 
 from netlab import registry
 from netlab.contracts.dataset import DataRequest, LabelledSet, Split
-from netlab.data import cifar10, mnist
+from netlab.data import cifar10
 from netlab.data.cifar10 import Cifar10
 from netlab.data.mnist import Mnist
 from netlab.data.readers.cifar import read_pickle, read_records
@@ -541,7 +540,7 @@ def test_mnist_is_fetched_checked_and_unpacked(
 
     def publish_with(sums: dict[str, str]) -> None:
         archives = [Archive(f"MNIST/raw/{n}", (address + n,), s) for n, s in sums.items()]
-        monkeypatch.setattr(mnist, "MNIST", dataclasses.replace(mnist.MNIST, archives=archives))
+        monkeypatch.setattr(Mnist, "archives", archives)
 
     publish_with({path.name: md5(path) for path in files.iterdir()})
     Mnist().download(tmp_path / "new")
@@ -559,15 +558,14 @@ def test_cifar_is_fetched_checked_and_unpacked(
 ) -> None:
     address, files = served
     root = write_py(tmp_path / "theirs", monkeypatch)
-    [theirs] = cifar10.CIFAR10.archives
+    [theirs] = Cifar10.archives
     archive = files / theirs.path
     with tarfile.open(archive, "w:gz") as tar:
         tar.add(root, arcname=root.name)
 
     def publish_with(sum_: str) -> None:
         ours = theirs._replace(addresses=(address + archive.name,), md5=sum_)
-        changed = dataclasses.replace(cifar10.CIFAR10, archives=[ours])
-        monkeypatch.setattr(cifar10, "CIFAR10", changed)
+        monkeypatch.setattr(Cifar10, "archives", [ours])
 
     publish_with(md5(archive))
     Cifar10().download(tmp_path / "new")

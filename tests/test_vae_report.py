@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +73,7 @@ class Oracle(nn.Module):
         for split in ("train", "test"):
             data = part(split)
             for index, (image, label) in enumerate(zip(data.images, data.labels, strict=True)):
-                *plain, right, down = astuple(digits.style_of(0, split, index))
-                code = [*plain, *right, *down, *np.eye(10)[label]]
+                code = [*digits.styles_of(0, split, np.array([index]))[0], *np.eye(10)[label]]
                 self.known[image.tobytes()] = np.array(code)
 
     def encode(self, images: Tensor, labels: Tensor) -> Posterior:
@@ -88,7 +86,7 @@ class Oracle(nn.Module):
         codes = z.numpy() / SCALE
         asked = labels.argmax(dim=1).numpy()
         drawn = codes[:, NUMBERS:].argmax(axis=1) if self.keeps else asked
-        pixels = digits._draw(drawn, codes[:, :NUMBERS], SIZE)
+        pixels = digits.draw(drawn, codes[:, :NUMBERS], SIZE)
         for picture, code in zip(pixels, codes, strict=True):
             self.known.setdefault(picture.tobytes(), code)
         unit = torch.from_numpy(pixels[..., 0])[:, None].double() / 255

@@ -8,7 +8,6 @@ from netlab.data.readers.arrays import LabelledArrays, load_arrays
 from netlab.data.readers.cifar import read_pickle, read_records
 from netlab.data.readers.class_folders import PictureTree, load_files
 from netlab.data.readers.download import Archive
-from netlab.data.readers.folders import data_dir
 from netlab.data.readers.published import Layout, Published
 from netlab.data.readers.splits import OFFICIAL, Official, names_in_split
 from netlab.errors import DataError, listing
@@ -38,24 +37,9 @@ _PICTURES = Layout(
     ("cifar10", "."), tuple(f"{split}/{name}" for split in OFFICIAL["all"] for name in CLASSES)
 )
 
-CIFAR10 = Published(
-    name="cifar10",
-    title="CIFAR-10",
-    instead="digits",
-    layouts=(_BINARY, _PYTHON, _PICTURES),
-    archives=[
-        Archive(
-            "cifar-10-python.tar.gz",
-            ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
-            "c58f30108f718f92721af3b95e74349a",
-            unpack=True,
-        )
-    ],
-)
-
 
 @register("dataset")
-class Cifar10:
+class Cifar10(Published):
     """Krizhevsky, "Learning Multiple Layers of Features from Tiny Images", 2009.
 
     One of three layouts in the data folder: the binary archive (`cifar-10-batches-bin/`), the
@@ -65,51 +49,51 @@ class Cifar10:
     """
 
     target: ClassVar[Target] = "labels"
-    download_size: ClassVar[str] = "163 MiB"
+    name, title, instead, download_size = "cifar10", "CIFAR-10", "digits", "163 MiB"
+    layouts = (_BINARY, _PYTHON, _PICTURES)
+    archives = (
+        Archive(
+            "cifar-10-python.tar.gz",
+            ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",),
+            "c58f30108f718f92721af3b95e74349a",
+            unpack=True,
+        ),
+    )
 
     def load(self, request: DataRequest) -> LabelledSet:
         """Read one split, (N, S, S, 3); see `netlab.contracts.dataset.Dataset`."""
-        layout, root = CIFAR10.find(data_dir(request.data_dir))
+        layout, root = self.find(request)
         if layout is _PICTURES:
             return _load_pictures(root, request)
         if layout is _BINARY:
-            _check_records(root)
+            self._check_records(root)
 
         def read(split: Official) -> list[LabelledArrays]:
             if layout is _BINARY:
                 files = [root / f"{name}.bin" for name in BATCHES[split]]
-                return [read_records(file, mend=CIFAR10.mend) for file in files]
+                return [read_records(file, mend=self.mend) for file in files]
             sums = BATCHES[split].items()
-            return [read_pickle(root / name, md5, mend=CIFAR10.mend) for name, md5 in sums]
+            return [read_pickle(root / name, md5, mend=self.mend) for name, md5 in sums]
 
         return load_arrays(read, CLASSES, request, mirrors=True)
 
-    def present(self, folder: Path) -> bool:
-        """Whether `folder` holds the data."""
-        return CIFAR10.present(folder)
-
-    def download(self, folder: Path) -> None:
-        """Fetch, check and unpack the Python archive; see `Published.download`."""
-        CIFAR10.download(folder)
-
-
-def _check_records(root: Path) -> None:
-    """Refuse a binary archive of other classes, or with a file that is cut short."""
-    meta = root / "batches.meta.txt"
-    if meta.is_file():
-        named = tuple(meta.read_text(encoding="utf-8", errors="replace").split())
-        if named != CLASSES:
-            raise DataError(
-                f"{meta}: names {listing(named)}, expected {listing(CLASSES)}; {CIFAR10.mend}"
-            )
-    sizes = {name: (root / name).stat().st_size for name in _BINARY.needs}
-    largest = max(sizes.values())
-    for name, size in sizes.items():
-        if size < largest:
-            raise DataError(
-                f"{root / name}: expected {largest} bytes, as its siblings have, found {size}; "
-                f"{CIFAR10.mend}"
-            )
+    def _check_records(self, root: Path) -> None:
+        """Refuse a binary archive of other classes, or with a file that is cut short."""
+        meta = root / "batches.meta.txt"
+        if meta.is_file():
+            named = tuple(meta.read_text(encoding="utf-8", errors="replace").split())
+            if named != CLASSES:
+                raise DataError(
+                    f"{meta}: names {listing(named)}, expected {listing(CLASSES)}; {self.mend}"
+                )
+        sizes = {name: (root / name).stat().st_size for name in _BINARY.needs}
+        largest = max(sizes.values())
+        for name, size in sizes.items():
+            if size < largest:
+                raise DataError(
+                    f"{root / name}: expected {largest} bytes, as its siblings have, found {size}; "
+                    f"{self.mend}"
+                )
 
 
 def _load_pictures(root: Path, request: DataRequest) -> LabelledSet:

@@ -7,7 +7,6 @@ are independent by construction, and the same style can be drawn with any label.
 
 import functools
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
 from typing import ClassVar
 
 import numpy as np
@@ -25,6 +24,8 @@ SIZES: dict[Split, int] = {"train": 6000, "val": 600, "test": 1000}
 CLASSES = tuple("0123456789")
 
 _Points = NDArray[np.float64]  # (points, 2)
+Styles = NDArray[np.float64]
+"""(N, 18), the numbers of `STYLE` in their order."""
 
 _DOTS = 96  # a digit is drawn with a round pen set down so many times; gaps are too small to see
 _EDGE = 1.2  # pixels over which a stroke fades
@@ -32,53 +33,23 @@ _AT_ONCE = 2**16  # pixels; what the processor's cache holds
 _WORTH_A_NOTE = 20_000_000  # pixels; about two seconds
 
 
-@dataclass(frozen=True)
-class Style:
-    """How a digit is written, whichever it is; shares are of the side of the picture."""
+STYLE = {
+    "slant": (-0.2, 0.4),  # how far the top leans to the right, in heights
+    "thickness": (0.06, 0.14),  # width of the stroke, a share of the side of the picture
+    "height": (0.55, 0.75),  # of the digit, a share
+    "width": (0.75, 1.15),  # how much wider than usual
+    "turn": (-0.15, 0.15),  # rotation clockwise, in radians
+    "right": (-0.06, 0.06),  # shift to the right, a share
+    "down": (-0.06, 0.06),  # shift downwards, a share
+    "ink": (0.75, 1.0),  # brightness of the stroke
+    "grain": (0.0, 0.1),  # strength of the noise, ± a share of white
+    "specks": (0.0, 1.0),  # which noise: nothing can be seen from it
+    # Coefficients that move parts of the strokes, in units.
+    **{f"bend_{side}_{wave}": (-0.08, 0.08) for side in ("right", "down") for wave in range(4)},
+}
+"""How a digit is written, whichever it is: the range of each number of a style."""
 
-    slant: float
-    """How far the top leans to the right, in heights: -0.2 to 0.4."""
-    thickness: float
-    """Width of the stroke, a share: 0.06 to 0.14."""
-    height: float
-    """Height of the digit, a share: 0.55 to 0.75."""
-    width: float
-    """How much wider than usual: 0.75 to 1.15."""
-    turn: float
-    """Rotation clockwise, in radians: -0.15 to 0.15."""
-    right: float
-    """Shift to the right, a share: -0.06 to 0.06."""
-    down: float
-    """Shift downwards, a share: -0.06 to 0.06."""
-    ink: float
-    """Brightness of the stroke: 0.75 to 1."""
-    grain: float
-    """Strength of the noise, ± a share of white: 0 to 0.1."""
-    specks: float
-    """Which noise: 0 to 1, nothing can be seen from it."""
-    bend_right: tuple[float, ...]
-    """Four coefficients that move parts of the strokes to the right, in units: ±0.08."""
-    bend_down: tuple[float, ...]
-    """Four that move them downwards."""
-
-
-_RANGES = np.array(
-    [
-        (-0.2, 0.4),
-        (0.06, 0.14),
-        (0.55, 0.75),
-        (0.75, 1.15),
-        (-0.15, 0.15),
-        (-0.06, 0.06),
-        (-0.06, 0.06),
-        (0.75, 1.0),
-        (0.0, 0.1),
-        (0.0, 1.0),
-        *[(-0.08, 0.08)] * 8,
-    ]
-)
-_PLAIN = len(fields(Style)) - 2  # fields that hold one number
-_Styles = NDArray[np.float64]  # (N, 18): the fields in order, the two of four numbers spread out
+_BENDS = 10  # columns before those that bend
 
 
 @register("dataset")
@@ -94,11 +65,11 @@ class Digits:
         if len(keys) * request.image_size**2 > _WORTH_A_NOTE:
             request.note(f"drawing {counted(len(keys), 'picture')}")
         styles = [
-            _styles(request.seed, split, np.array([i for s, i in keys if s == split], np.int64))
+            styles_of(request.seed, split, np.array([i for s, i in keys if s == split], np.int64))
             for split in SIZES
         ]
         return LabelledSet(
-            images=_draw(labels, np.concatenate(styles), request.image_size),
+            images=draw(labels, np.concatenate(styles), request.image_size),
             labels=labels,
             names=tuple(f"{split}-{index:04d}" for split, index in keys),
             classes=CLASSES,
@@ -106,32 +77,15 @@ class Digits:
         )
 
 
-def style_of(seed: int, split: Split, index: int) -> Style:
-    """The style in which the data set draws its picture `index` of `split`."""
-    row = _styles(seed, split, np.array([index]))[0].tolist()
-    values = [*row[:_PLAIN], tuple(row[_PLAIN:-4]), tuple(row[-4:])]
-    return Style(**dict(zip((field.name for field in fields(Style)), values, strict=True)))
-
-
-def draw_digit(label: int, style: Style, size: int) -> NDArray[np.uint8]:
-    """One digit in one style: (size, size) uint8, just as the data set draws it.
-
-    Args:
-        label: 0 to 9.
-        style: any; `style_of` gives those of the data set.
-        size: side of the picture in pixels.
-    """
-    *plain, right, down = astuple(style)
-    return _draw(np.array([label]), np.array([[*plain, *right, *down]]), size)[0, :, :, 0]
-
-
-def _styles(seed: int, split: Split, indices: NDArray[np.int64]) -> _Styles:
-    low, high = _RANGES.T
-    drawn = uniforms(seed, list(SIZES).index(split), indices, len(_RANGES))
+def styles_of(seed: int, split: Split, indices: NDArray[np.int64]) -> Styles:
+    """The styles in which the data set draws its pictures `indices` (N,) of `split`."""
+    low, high = np.array([*STYLE.values()]).T
+    drawn = uniforms(seed, list(SIZES).index(split), indices, len(STYLE))
     return np.asarray(low + (high - low) * drawn, np.float64)
 
 
-def _draw(labels: NDArray[np.int64], styles: _Styles, size: int) -> NDArray[np.uint8]:
+def draw(labels: NDArray[np.int64], styles: Styles, size: int) -> NDArray[np.uint8]:
+    """Digits (N,), 0 to 9, each in a style, just as the data set draws them: (N, size, size, 1)."""
     out = np.empty((len(labels), size, size, 1), np.uint8)
     step = max(1, _AT_ONCE // size**2)
     for start in range(0, len(labels), step):
@@ -140,7 +94,7 @@ def _draw(labels: NDArray[np.int64], styles: _Styles, size: int) -> NDArray[np.u
     return out
 
 
-def _ink(labels: NDArray[np.int64], styles: _Styles, size: int) -> NDArray[np.uint8]:
+def _ink(labels: NDArray[np.int64], styles: Styles, size: int) -> NDArray[np.uint8]:
     """(N, size, size): bright where the pen was near, and noise."""
     dots = (_placed(_skeletons()[labels], styles) * size).astype(np.float32)
     centres = np.arange(size, dtype=np.float32) + np.float32(0.5)
@@ -157,12 +111,12 @@ def _ink(labels: NDArray[np.int64], styles: _Styles, size: int) -> NDArray[np.ui
     return np.asarray(np.rint(np.clip(light, 0, 1) * 255), np.uint8)
 
 
-def _placed(points: NDArray[np.float64], styles: _Styles) -> NDArray[np.float64]:
+def _placed(points: NDArray[np.float64], styles: Styles) -> NDArray[np.float64]:
     """From units to shares of the side; points are (N, dots, 2)."""
     slant, _, height, width, turn, right, down = styles.T[:7, :, None]
     x, y = points[..., 0], points[..., 1]
     waves = np.stack([np.sin(2.2 * x), np.cos(2.2 * x) - 0.6, np.sin(2.5 * y), np.cos(2.5 * y)])
-    bends = styles.T[_PLAIN:, :, None]
+    bends = styles.T[_BENDS:, :, None]
     x, y = x + (waves * bends[:4]).sum(0), y + (waves * bends[4:]).sum(0)
     x = x * width - slant * y
     x, y = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)

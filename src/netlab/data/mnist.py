@@ -6,7 +6,6 @@ from typing import ClassVar
 from netlab.contracts.dataset import DataRequest, LabelledSet, Target
 from netlab.data.readers.arrays import LabelledArrays, load_arrays
 from netlab.data.readers.download import Archive
-from netlab.data.readers.folders import data_dir
 from netlab.data.readers.idx import read_idx
 from netlab.data.readers.published import Layout, Published
 from netlab.data.readers.splits import Official
@@ -33,20 +32,9 @@ _SUMS = {
     "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
 }
 
-MNIST = Published(
-    name="mnist",
-    title="MNIST",
-    instead="digits",
-    layouts=[Layout(("MNIST/raw", "raw", "."), (*FILES["train"], *FILES["test"]), ("", ".gz"))],
-    archives=[
-        Archive(f"MNIST/raw/{file}", tuple(server + file for server in _SERVERS), md5)
-        for file, md5 in _SUMS.items()
-    ],
-)
-
 
 @register("dataset")
-class Mnist:
+class Mnist(Published):
     """LeCun, Bottou, Bengio, Haffner, "Gradient-based learning", Proc. IEEE 1998.
 
     The idx files of its owners, plain or as `.gz`: `MNIST/raw/{train,t10k}-images-idx3-ubyte` and
@@ -55,40 +43,40 @@ class Mnist:
     """
 
     target: ClassVar[Target] = "labels"
-    download_size: ClassVar[str] = "11 MiB"
+    name, title, instead, download_size = "mnist", "MNIST", "digits", "11 MiB"
+    layouts = (Layout(("MNIST/raw", "raw", "."), (*FILES["train"], *FILES["test"]), ("", ".gz")),)
+    archives = tuple(
+        Archive(f"MNIST/raw/{file}", tuple(server + file for server in _SERVERS), md5)
+        for file, md5 in _SUMS.items()
+    )
 
     def load(self, request: DataRequest) -> LabelledSet:
         """Read one split, (N, S, S, 1); see `netlab.contracts.dataset.Dataset`."""
-        layout, root = MNIST.find(data_dir(request.data_dir))
+        layout, root = self.find(request)
 
         def read(split: Official) -> list[LabelledArrays]:
             images, labels = (layout.path(root, name) or root / name for name in FILES[split])
-            return [_read(images, labels)]
+            return [self._read(images, labels)]
 
         return load_arrays(read, CLASSES, request, mirrors=False)
 
-    def present(self, folder: Path) -> bool:
-        """Whether `folder` holds the data."""
-        return MNIST.present(folder)
-
     def download(self, folder: Path) -> None:
         """Fetch and check the idx files, which stay packed; see `Published.download`."""
-        MNIST.download(folder)
+        super().download(folder)
         # Plain files come before packed ones, and may be damaged.
         for packed in (folder / "MNIST" / "raw").glob("*.gz"):
             packed.with_suffix("").unlink(missing_ok=True)
 
-
-def _read(images_file: Path, labels_file: Path) -> LabelledArrays:
-    images = read_idx(images_file, (SIDE, SIDE), mend=MNIST.mend)
-    labels = read_idx(labels_file, mend=MNIST.mend)
-    if len(images) != len(labels):
-        raise DataError(
-            f"{images_file} has {len(images)} pictures, {labels_file.name} {len(labels)} labels; "
-            "fetch both again with netlab download mnist --again"
-        )
-    if len(labels) and labels.max() >= len(CLASSES):
-        raise DataError(
-            f"{labels_file}: has the label {labels.max()}, expected 0 to 9; {MNIST.mend}"
-        )
-    return LabelledArrays(images[..., None], labels)
+    def _read(self, images_file: Path, labels_file: Path) -> LabelledArrays:
+        images = read_idx(images_file, (SIDE, SIDE), mend=self.mend)
+        labels = read_idx(labels_file, mend=self.mend)
+        if len(images) != len(labels):
+            raise DataError(
+                f"{images_file} has {len(images)} pictures, {labels_file.name} {len(labels)} "
+                "labels; fetch both again with netlab download mnist --again"
+            )
+        if len(labels) and labels.max() >= len(CLASSES):
+            raise DataError(
+                f"{labels_file}: has the label {labels.max()}, expected 0 to 9; {self.mend}"
+            )
+        return LabelledArrays(images[..., None], labels)

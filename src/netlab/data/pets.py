@@ -5,14 +5,12 @@ from typing import ClassVar
 
 from netlab.contracts.dataset import PET_CLASSES, DataRequest, SegmentationSet, Target
 from netlab.data.readers.download import Archive
-from netlab.data.readers.folders import data_dir
 from netlab.data.readers.masks import MaskRule, Pair, load_pairs
 from netlab.data.readers.published import Layout, Published
 from netlab.data.readers.splits import names_in_split
 from netlab.errors import DataError, listing
 from netlab.registry import register
 
-_FOLDER = "oxford-iiit-pet"
 _SERVER = "https://www.robots.ox.ac.uk/~vgg/data/pets/data"
 _SUMS = {
     "images.tar.gz": "5c4f3ee8e5d25df40f4fd59a7f44e54c",
@@ -20,30 +18,9 @@ _SUMS = {
 }
 _RULE = MaskRule(values=(1, 2, 3), required=0, required_name="pet")
 
-PETS = Published(
-    name="pets",
-    title="Oxford-IIIT Pet",
-    instead="synthetic",
-    layouts=[
-        Layout(
-            (_FOLDER, "."),
-            (
-                "images",
-                "annotations/trimaps",
-                "annotations/trainval.txt",
-                "annotations/test.txt",
-            ),
-        )
-    ],
-    archives=[
-        Archive(f"{_FOLDER}/{file}", (f"{_SERVER}/{file}",), md5, unpack=True)
-        for file, md5 in _SUMS.items()
-    ],
-)
-
 
 @register("dataset")
-class Pets:
+class Pets(Published):
     """Parkhi, Vedaldi, Zisserman, Jawahar, "Cats and Dogs", CVPR 2012 (CC BY-SA 4.0).
 
     The layout of its archives (and of torchvision): `oxford-iiit-pet/images/STEM.jpg`,
@@ -53,11 +30,21 @@ class Pets:
     """
 
     target: ClassVar[Target] = "masks"
-    download_size: ClassVar[str] = "773 MiB"
+    name, title, instead, download_size = "pets", "Oxford-IIIT Pet", "synthetic", "773 MiB"
+    layouts = (
+        Layout(
+            ("oxford-iiit-pet", "."),
+            ("images", "annotations/trimaps", "annotations/trainval.txt", "annotations/test.txt"),
+        ),
+    )
+    archives = tuple(
+        Archive(f"oxford-iiit-pet/{file}", (f"{_SERVER}/{file}",), md5, unpack=True)
+        for file, md5 in _SUMS.items()
+    )
 
     def load(self, request: DataRequest) -> SegmentationSet:
         """Decode one split; see `netlab.contracts.dataset.Dataset`."""
-        _, root = PETS.find(data_dir(request.data_dir))
+        _, root = self.find(request)
         names: set[str] = set()
         if request.split != "test":
             names |= _names(root / "annotations" / "trainval.txt")
@@ -68,14 +55,6 @@ class Pets:
             for n in sorted(names_in_split(sorted(names), request))
         ]
         return load_pairs(_complete(pairs, request), _RULE, PET_CLASSES, request)
-
-    def present(self, folder: Path) -> bool:
-        """Whether `folder` holds the data."""
-        return PETS.present(folder)
-
-    def download(self, folder: Path) -> None:
-        """Fetch, check and unpack the owners' archives; see `Published.download`."""
-        PETS.download(folder)
 
 
 def _names(path: Path) -> set[str]:

@@ -1,7 +1,6 @@
 """Joint augmentation of a batch of pictures and masks, on the device of the batch."""
 
 import math
-from typing import overload
 
 import numpy as np
 import torch
@@ -9,36 +8,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from netlab.choices import STRENGTHS, Strength
+from netlab.choices import Strength
 from netlab.seeds import uniforms
 
-__all__ = ["STRENGTHS", "Strength", "augment"]
-
 _DRAWS = 12
-
-
-@overload
-def augment(
-    images: Tensor,
-    masks: Tensor,
-    strength: Strength,
-    *,
-    seed: int,
-    epoch: int,
-    indices: NDArray[np.int64],
-) -> tuple[Tensor, Tensor]: ...
-
-
-@overload
-def augment(
-    images: Tensor,
-    masks: None,
-    strength: Strength,
-    *,
-    seed: int,
-    epoch: int,
-    indices: NDArray[np.int64],
-) -> tuple[Tensor, None]: ...
 
 
 def augment(
@@ -50,7 +23,7 @@ def augment(
     epoch: int,
     indices: NDArray[np.int64],
 ) -> tuple[Tensor, Tensor | None]:
-    """Change pictures and masks alike, by numbers that derive from (seed, epoch, index).
+    """Change pictures and masks alike, by numbers that follow from (seed, epoch, index).
 
     Args:
         images: (B, C, H, W) float in [0, 1].

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
+from netlab.choices import STRENGTHS
 from netlab.components import component, parts_of
 from netlab.config import TrainConfig, flag_of, optional_settings
 from netlab.contracts.dataset import Target, load_split
@@ -24,7 +25,7 @@ from netlab.contracts.score import Score
 from netlab.contracts.task import Place
 from netlab.errors import ConfigError
 from netlab.expressions import parse_sum
-from netlab.layers.augment import STRENGTHS, augment
+from netlab.layers.augment import augment
 from netlab.tasks.build import (
     build_block,
     build_decoder,

@@ -45,8 +45,8 @@ def load_arrays(
         own = list(read(official))
         files += own
         names += [f"{official}-{i:05d}" for i in range(sum(len(file.labels) for file in own))]
-    images = _joined([file.images for file in files])
-    labels = _joined([file.labels for file in files])
+    images = np.concatenate([file.images for file in files])
+    labels = np.concatenate([file.labels for file in files])
     index_of = {name: index for index, name in enumerate(names)}
     chosen = names_in_split(names, request)
     indices = np.array([index_of[name] for name in chosen])
@@ -57,10 +57,6 @@ def load_arrays(
         classes=classes,
         mirrors=mirrors,
     )
-
-
-def _joined(arrays: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
 def _resized(images: NDArray[np.uint8], chosen: NDArray[np.int64], size: int) -> NDArray[np.uint8]:

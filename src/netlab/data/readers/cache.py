@@ -95,11 +95,7 @@ def _cached(folder: Path) -> Decoded | None:
 def _store(folder: Path, decoded: Decoded, source: Source, request: DataRequest) -> bool:
     """Write the arrays aside and rename the folder; False where that is not possible."""
     aside = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    index = {
-        "arrays": list(decoded.arrays),
-        "names": decoded.names,
-        "dropped": decoded.dropped,
-    }
+    index = {"arrays": list(decoded.arrays), "names": decoded.names, "dropped": decoded.dropped}
     try:
         aside.mkdir(parents=True)
         for name, array in decoded.arrays.items():

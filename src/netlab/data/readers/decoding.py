@@ -58,8 +58,16 @@ def decode_all(
         The arrays, without rows for what was dropped.
     """
 
+    def rows_or_reason(entry: EntryT) -> tuple[Pixels, ...] | str:
+        try:
+            return decode(entry)
+        except PictureError as error:
+            return f"cannot be read: {error}"
+        except LeftOut as error:
+            return str(error)
+
     def decode_block(block: Sequence[EntryT]) -> list[tuple[Pixels, ...] | str]:
-        return [_rows_or_reason(entry, decode) for entry in block]
+        return [rows_or_reason(entry) for entry in block]
 
     arrays = {name: np.empty((len(entries), *row), np.uint8) for name, row in shapes.items()}
     names: list[str] = []
@@ -76,14 +84,3 @@ def decode_all(
                 names.append(entry.name)
     kept = {name: array[: len(names)] for name, array in arrays.items()}
     return Decoded(kept, tuple(names), tuple(dropped))
-
-
-def _rows_or_reason(
-    entry: EntryT, decode: Callable[[EntryT], tuple[Pixels, ...]]
-) -> tuple[Pixels, ...] | str:
-    try:
-        return decode(entry)
-    except PictureError as error:
-        return f"cannot be read: {error}"
-    except LeftOut as error:
-        return str(error)

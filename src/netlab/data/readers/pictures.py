@@ -2,6 +2,8 @@
 
 import io
 import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,27 +81,19 @@ def stretch_mask(mask: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST))
 
 
-class _opened:
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[Image.Image]:
     """An opened and decoded picture; whatever Pillow makes of bad bytes becomes a PictureError."""
-
-    def __init__(self, source: Path | bytes) -> None:
-        self.source = io.BytesIO(source) if isinstance(source, bytes) else source
-        self.image: Image.Image | None = None
-
-    def __enter__(self) -> Image.Image:
+    with ExitStack() as stack:
         try:
-            self.image = Image.open(self.source)
-            if self.image.width * self.image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
+            image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+            stack.callback(image.close)
+            if image.width * image.height > (Image.MAX_IMAGE_PIXELS or math.inf):
                 raise Image.DecompressionBombError
-            self.image.load()
+            image.load()
         except Exception as error:  # Pillow's decoders raise nearly everything on bad bytes
-            self.__exit__()
             raise PictureError(_why(error)) from error
-        return self.image
-
-    def __exit__(self, *_: Any) -> None:
-        if self.image is not None:
-            self.image.close()
+        yield image
 
 
 def _why(error: Exception) -> str:

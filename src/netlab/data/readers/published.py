@@ -1,11 +1,12 @@
 """Data sets that their owners publish: where they lie in a data folder, and how they get there."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
+from netlab.contracts.dataset import DataRequest
 from netlab.data.readers.download import Archive, fetch
+from netlab.data.readers.folders import data_dir
 from netlab.errors import DataError, listing
 
 
@@ -29,19 +30,19 @@ class Layout(NamedTuple):
         return [name for name in self.needs if self.path(root, name) is None]
 
 
-@dataclass(frozen=True)
 class Published:
-    """A data set as its owners publish it."""
+    """Base of data sets that their owners publish (see `contracts.dataset.Downloadable`)."""
 
-    name: str
+    name: ClassVar[str]
     """On the command line."""
-    title: str
+    title: ClassVar[str]
     """In messages."""
-    instead: str
+    instead: ClassVar[str]
     """Data set that needs no files, for who has none."""
-    layouts: Sequence[Layout]
+    download_size: ClassVar[str]
+    layouts: ClassVar[Sequence[Layout]]
     """The best first."""
-    archives: Sequence[Archive]
+    archives: ClassVar[Sequence[Archive]]
     """Paths in a data folder, addresses and sums of the owners' files."""
 
     @property
@@ -49,16 +50,17 @@ class Published:
         """What to do about a damaged file, for messages."""
         return f"fetch it again with netlab download {self.name} --again"
 
-    def present(self, base: Path) -> bool:
-        """Whether the data folder `base` holds a whole layout."""
-        return any(not layout.missing(root) for layout, root in self._candidates(base))
+    def present(self, folder: Path) -> bool:
+        """Whether a data folder holds a whole layout."""
+        return any(not layout.missing(root) for layout, root in self._candidates(folder))
 
-    def find(self, base: Path) -> tuple[Layout, Path]:
-        """The first whole layout in the data folder `base`, and its folder.
+    def find(self, request: DataRequest) -> tuple[Layout, Path]:
+        """The first whole layout in the data folder, and where it is.
 
         Raises:
             DataError: there is none, or half of one.
         """
+        base = data_dir(request.data_dir)
         candidates = self._candidates(base)
         for layout, root in candidates:
             if not layout.missing(root):
