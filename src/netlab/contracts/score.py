@@ -24,7 +24,7 @@ class Score(NamedTuple):
         """Whether it is the loss itself, which is shown in any case."""
         return self.column == "val_loss"
 
-    def phrase(self, number: str) -> str:
+    def text(self, number: str) -> str:
         """Its name, a number and the unit: `mIoU 0.7312`, `PSNR 31.2040 dB`."""
         return f"{self.label} {number} {self.unit}".rstrip()
 

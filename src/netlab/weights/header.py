@@ -6,8 +6,8 @@ own description as JSON under the key `netlab` of the header's metadata.
 """
 
 import json
+import math
 import struct
-from math import prod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,8 +31,10 @@ class Header(NamedTuple):
     @property
     def weights(self) -> int:
         """Number of trainable weights, as the file says, or of all stored numbers."""
-        count = self.about.get("weights")
-        return count if isinstance(count, int) else sum(prod(s) for _, s in self.shapes.values())
+        stated = self.about.get("weights")
+        if isinstance(stated, int):
+            return stated
+        return sum(math.prod(shape) for _, shape in self.shapes.values())
 
 
 def read_header(path: Path) -> Header:
@@ -66,7 +68,7 @@ def _parse(path: Path, raw: bytes) -> tuple[dict[str, Any], str | None]:
         metadata = header.pop("__metadata__", {})
         for tensor in header.values():
             _begin, _end = map(int, tensor["data_offsets"])
-            prod(map(int, tensor["shape"]))
+            math.prod(map(int, tensor["shape"]))
             str(tensor["dtype"])
         return header, metadata.get("netlab")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
