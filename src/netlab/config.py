@@ -317,7 +317,7 @@ def _faults(f: "dataclasses.Field[Any]", config: TrainConfig) -> list[str]:
             registry.check(setting.kind, value)
         if setting.sum_of:
             for term in parse_sum(value):
-                registry.check_any(setting.sum_of, term.name)
+                registry.check(setting.sum_of, term.name)
     except (UnknownComponent, ConfigError) as error:
         return [str(error)]
     if setting.choices:

@@ -190,7 +190,8 @@ def find(kind: str, name: str) -> Any:
     check(kind, name)
     own = _own(kind)
     if name in own:
-        module = importlib.import_module(_module_of(own[name]))
+        parts = own[name].relative_to(_PACKAGE).with_suffix("").parts
+        module = importlib.import_module(".".join(["netlab", *parts]))
         for value in vars(module).values():
             if _is_component(value, kind) and getattr(value, "__module__", None) == module.__name__:
                 return value
@@ -266,22 +267,13 @@ def stated(kind: str, name: str, attribute: str) -> Any:
     return None
 
 
-def check(kind: str, name: str) -> None:
-    """Refuse a name that is not registered.
+def check(kinds: str | Sequence[str], name: str) -> None:
+    """Refuse a name that is registered under none of the kinds, the first of which names all.
 
     Raises:
         UnknownComponent: with the nearest name and the whole list.
     """
-    if name not in _own(kind) and name not in _plugins(kind):
-        raise UnknownComponent(unknown(kind, name, names(kind)))
-
-
-def check_any(kinds: Sequence[str], name: str) -> None:
-    """Refuse a name that is registered under none of several kinds, the first of which names all.
-
-    Raises:
-        UnknownComponent: with the nearest name and the whole list.
-    """
+    kinds = [kinds] if isinstance(kinds, str) else kinds
     known = sorted({known for kind in kinds for known in names(kind)})
     if name not in known:
         raise UnknownComponent(unknown(kinds[0], name, known))
@@ -335,10 +327,6 @@ def _label(point: "EntryPoint") -> str:
 def _package(point: "EntryPoint") -> str:
     name = point.dist.name if point.dist else point.module.partition(".")[0]
     return f"package {name}"
-
-
-def _module_of(path: Path) -> str:
-    return ".".join(["netlab", *path.relative_to(_PACKAGE).with_suffix("").parts])
 
 
 def _plugins(kind: str) -> dict[str, "EntryPoint"]:

@@ -4,7 +4,7 @@ A new task derives from `BaseTask`, says its `score` and what a batch is, and ov
 in another way.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from netlab.choices import STRENGTHS
-from netlab.components import component, parts_of
+from netlab.components import component, fault_of, parts_of
 from netlab.config import TrainConfig, flag_of, optional_settings
 from netlab.contracts.dataset import PictureSet, Target, load_split
 from netlab.contracts.loss import Loss
@@ -24,18 +24,9 @@ from netlab.contracts.report import Batch, Evaluation, Report
 from netlab.contracts.score import Score
 from netlab.contracts.task import Place
 from netlab.errors import ConfigError, DataError, listing
-from netlab.expressions import parse_sum
 from netlab.layers.augment import augment
-from netlab.tasks.build import (
-    build_block,
-    build_decoder,
-    build_encoder,
-    build_terms,
-    check_buildable,
-    task_of,
-    untrainable,
-)
-from netlab.tasks.criterion import WeightedSum
+from netlab.tasks.build import build_block, build_decoder, build_encoder, task_of
+from netlab.tasks.criterion import WeightedSum, build_criterion
 from netlab.tasks.data import check_target, data_request
 from netlab.tasks.pixels import input_facts, to_unit
 
@@ -120,7 +111,7 @@ class BaseTask:
                 or components that do not fit each other.
         """
         check_target(config, cls.needs)
-        refuse_unread(config, cls.uses)
+        cls._refuse_unread(config)
         side = config.image_size
         with torch.device("meta"):
             try:
@@ -128,9 +119,24 @@ class BaseTask:
                 network = task.build_network()
                 _ = task.criterion
             except (ValueError, RuntimeError) as error:
-                raise untrainable(config, error) from error
+                raise _untrainable(config, error) from error
             images = torch.empty(config.batch_size, task.channels, side, side)
-            check_buildable(network, config, *task.inputs(images))
+            try:
+                network.train()(*task.inputs(images))
+            except (ValueError, RuntimeError, TypeError) as error:
+                raise _untrainable(config, error) from error
+
+    @classmethod
+    def _refuse_unread(cls, config: TrainConfig) -> None:
+        """Refuse settings that were changed and that neither task nor architecture reads."""
+        usual, read = TrainConfig(), {*cls.uses, *parts_of(config.arch)}
+        unread = [
+            flag_of(name)
+            for name in optional_settings()
+            if name not in read and getattr(config, name) != getattr(usual, name)
+        ]
+        if unread:
+            raise ConfigError(f"{', '.join(unread)}: not for {config.arch}, which does not use it")
 
     @classmethod
     def load(
@@ -198,15 +204,13 @@ class BaseTask:
     @cached_property
     def criterion(self) -> WeightedSum:
         """The loss that the config names, as a weighted sum of its terms."""
-        terms = build_terms(
+        return build_criterion(
             self.config,
             task_of(self.config),
             self.loss_kind,
-            order=self.term_order,
+            self.term_order,
             **self.loss_arguments(),
         )
-        weights = {term.name: term.weight for term in parse_sum(self.config.loss)}
-        return WeightedSum(terms, [weights[name] for name in terms])
 
     def place(self, device: torch.device) -> None:
         """Move what the loss needs to the device of the network."""
@@ -258,21 +262,10 @@ def raw_batch(data: PictureSet, indices: NDArray[np.int64], place: Place) -> tup
     return to_unit(images), place(torch.from_numpy(data.targets[indices]))
 
 
-def refuse_unread(config: TrainConfig, uses: Iterable[str]) -> None:
-    """Refuse settings that were changed and that neither task nor architecture reads.
-
-    Args:
-        config: of a run.
-        uses: the settings that its task reads of those that only some tasks read.
-
-    Raises:
-        ConfigError: naming all of them.
-    """
-    usual, read = TrainConfig(), {*uses, *parts_of(config.arch)}
-    unread = [
-        flag_of(name)
-        for name in optional_settings()
-        if name not in read and getattr(config, name) != getattr(usual, name)
-    ]
-    if unread:
-        raise ConfigError(f"{', '.join(unread)}: not for {config.arch}, which does not use it")
+def _untrainable(config: TrainConfig, error: Exception) -> ConfigError:
+    """The one line for a network that cannot be built or trained as a config says."""
+    reason = " ".join(str(fault_of(error) or error).split())
+    return ConfigError(
+        f"this network cannot be trained on batches of {config.batch_size} pictures of "
+        f"{config.image_size} pixels: {reason}"
+    )

@@ -1,13 +1,17 @@
-"""Weighted sums of loss terms."""
+"""Losses: weighted sums of terms."""
 
-from collections.abc import Mapping, Sequence
-from typing import TypeGuard
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
 
-from netlab.components import breach
+from netlab import registry
+from netlab.components import breach, find_component
+from netlab.config import TrainConfig
 from netlab.contracts.loss import Loss
+from netlab.errors import ConfigError
+from netlab.expressions import parse_sum
 
 
 class WeightedSum(nn.Module):
@@ -44,3 +48,37 @@ def _scalar(term: nn.Module, value: object) -> Tensor:
 
 def _is_float(x: object) -> TypeGuard[Tensor]:
     return isinstance(x, Tensor) and x.is_floating_point()
+
+
+def build_criterion(
+    config: TrainConfig,
+    task: str,
+    kind: str,
+    order: Callable[[list[str]], list[str]],
+    **built: Any,
+) -> WeightedSum:
+    """The loss of a config, whose terms are built with `built` and with their own arguments.
+
+    Args:
+        config: of the run.
+        task: its name.
+        kind: of the task's terms, `loss` or `vae-term`.
+        order: brings the names of the terms, as typed, into the order in which they are added.
+        built: arguments that all terms take.
+
+    Raises:
+        ConfigError: a term for another task, or arguments for a term that is not there.
+    """
+    weights = {term.name: term.weight for term in parse_sum(config.loss)}
+    if unknown := [name for name in config.parts.get("loss", {}) if name not in weights]:
+        raise ConfigError(
+            f"loss has no term '{unknown[0]}' (its terms: {', '.join(weights)}); "
+            "write --set loss.TERM.ARGUMENT=VALUE"
+        )
+    for name in weights:
+        tasks = registry.get("loss", name).tasks if name in registry.names("loss") else ("vae",)
+        if task not in tasks:
+            raise ConfigError(f"loss '{name}' is for {' and '.join(tasks)}, not for {config.arch}")
+    names = order([*weights])
+    terms = {name: find_component(config, kind, name)(**built) for name in names}
+    return WeightedSum(terms, [weights[name] for name in names])

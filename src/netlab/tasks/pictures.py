@@ -22,7 +22,7 @@ from netlab.figures.html.images import picture_uri
 from netlab.figures.html.table import score as digits
 from netlab.tasks.base import BaseTask
 from netlab.tasks.pixels import to_bytes
-from netlab.tasks.report import BaseReport, Means
+from netlab.tasks.report import BaseReport, Means, finite
 from netlab.tasks.sections import best_first, ranked
 
 _SHOWN = 6  # pictures in the figure
@@ -128,8 +128,11 @@ class PictureReport(BaseReport):
     def scores(self) -> dict[str, Any]:
         """See `BaseReport`."""
         return {
-            self.key: _mean(self.quality),
-            "baselines": {name: {self.key: _mean(parts)} for name, parts in self.trivial.items()},
+            self.key: finite(torch.cat(self.quality).double().mean()),
+            "baselines": {
+                name: {self.key: finite(torch.cat(quality).double().mean())}
+                for name, quality in self.trivial.items()
+            },
         }
 
     def score_rows(self) -> list[Measure]:
@@ -225,9 +228,3 @@ class PictureReport(BaseReport):
             for title, indices in ranked(self.by_rank()).items()
         ]
         return gallery("pictures", self.task.titles, groups)
-
-
-def _mean(parts: Sequence[Tensor]) -> float | None:
-    """The mean over all pictures; None where it is no number that JSON has."""
-    value = float(torch.cat(list(parts)).double().mean())
-    return value if math.isfinite(value) else None

@@ -1,5 +1,6 @@
 """What reports and score-keepers usually do: their tables follow from one list of scores."""
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, Literal
@@ -21,6 +22,12 @@ _BEST: Mapping[bool | None, Literal["highest", "lowest"] | None] = {
     False: "lowest",
     None: None,
 }
+
+
+def finite(value: float | Tensor) -> float | None:
+    """A number that JSON has; None where there was nothing to measure."""
+    number = float(value)
+    return number if math.isfinite(number) else None
 
 
 class Means:

@@ -1,6 +1,5 @@
 """The page that a training ends with."""
 
-from netlab.contracts.report import Report
 from netlab.errors import Interrupted, NetlabError
 from netlab.files import write_text
 from netlab.runs.folder import RunDir
@@ -12,12 +11,25 @@ from netlab.training.loop import Trainer
 
 
 def write_training_page(trainer: Trainer, run: RunDir) -> None:
-    """Score the best network on the validation split and write the run's page.
+    """Score the best network on the validation split, if that takes no minutes, and write the page.
 
     The run is done and saved: whatever goes wrong here is a message.
     """
     try:
-        report = _scored(trainer, run)
+        report = None
+        if trainer.task.page_at_end:
+            trainer.listener.message(
+                f"scoring the best network on {len(trainer.val):,} pictures for {run.page.name}"
+            )
+            report = score(
+                trainer.task.report(trainer.val, "val", lambda: trainer.train),
+                trainer.task,
+                trainer.machine.place(load_weights(run.best).network),
+                trainer.val,
+                trainer.machine,
+                2 * trainer.config.batch_size,
+                trainer.stopped,
+            )
         write_text(run.page, run_page(run, epoch_rows(run), trainer.config, report))
     except Interrupted:
         trainer.listener.message("no report: stopped; netlab eval writes one")
@@ -27,20 +39,3 @@ def write_training_page(trainer: Trainer, run: RunDir) -> None:
         trainer.listener.message(f"no report: {error!r}")
     else:
         trainer.listener.message(f"report {run.page}")
-
-
-def _scored(trainer: Trainer, run: RunDir) -> Report | None:
-    """What the best network does with the validation split; None where that takes too long.
-
-    Raises:
-        Interrupted: stopped before all was seen.
-    """
-    if not trainer.task.page_at_end:
-        return None
-    report = trainer.task.report(trainer.val, "val", lambda: trainer.train)
-    trainer.listener.message(
-        f"scoring the best network on {len(trainer.val):,} pictures for {run.page.name}"
-    )
-    network = trainer.machine.place(load_weights(run.best).network)
-    size, stopped = 2 * trainer.config.batch_size, trainer.stopped
-    return score(report, trainer.task, network, trainer.val, trainer.machine, size, stopped)

@@ -1,6 +1,5 @@
 """The full score of a segmentation network: `netlab eval`."""
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +19,7 @@ from netlab.metrics.baselines import constant_prediction, mean_mask
 from netlab.metrics.boundary import BoundaryF
 from netlab.metrics.calibration import CalibrationError
 from netlab.metrics.confusion import confusion, dice, iou, mean_iou, merged_iou, pixel_accuracy
-from netlab.tasks.report import BaseReport
+from netlab.tasks.report import BaseReport, finite
 from netlab.tasks.sections import calibration_section, confusion_section
 from netlab.tasks.segmentation.page import pictures_section
 
@@ -74,8 +73,8 @@ class SegmentationReport(BaseReport):
         """See `BaseReport`."""
         return {
             **self._overlaps(self.by_picture.sum(dim=0)),
-            "boundary_f": _number(self.boundary.mean()),
-            "ece": _number(self.calibration.compute()),
+            "boundary_f": finite(self.boundary.mean()),
+            "ece": finite(self.calibration.compute()),
             "baselines": {
                 "constant": self._trivial(constant_prediction),
                 "mean_mask": self._trivial(mean_mask),
@@ -85,15 +84,15 @@ class SegmentationReport(BaseReport):
     def _overlaps(self, counts: Tensor) -> dict[str, Any]:
         names = self.classes
         scores: dict[str, Any] = {
-            "miou": _number(mean_iou(counts)),
-            "pixel_accuracy": _number(pixel_accuracy(counts)),
-            "iou": dict(zip(names, map(_number, iou(counts)), strict=True)),
-            "dice": dict(zip(names, map(_number, dice(counts)), strict=True)),
+            "miou": finite(mean_iou(counts)),
+            "pixel_accuracy": finite(pixel_accuracy(counts)),
+            "iou": dict(zip(names, map(finite, iou(counts)), strict=True)),
+            "dice": dict(zip(names, map(finite, dice(counts)), strict=True)),
         }
         if self._has_border:
             scores["binary_iou"] = {
-                "border_as_pet": _number(merged_iou(counts, [0, 2])),
-                "border_as_background": _number(merged_iou(counts, [0])),
+                "border_as_pet": finite(merged_iou(counts, [0, 2])),
+                "border_as_background": finite(merged_iou(counts, [0])),
             }
         return scores
 
@@ -223,12 +222,6 @@ class SegmentationReport(BaseReport):
             self.classes,
             title,
         )
-
-
-def _number(value: Tensor | float) -> float | None:
-    """A number that JSON has; None where nothing was there to score."""
-    number = float(value)
-    return None if math.isnan(number) else number
 
 
 def _rounded(value: Tensor) -> float | str:

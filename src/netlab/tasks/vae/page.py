@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netlab.contracts.dataset import LabelledSet
-from netlab.contracts.report import Html, Section
+from netlab.contracts.report import Section
 from netlab.figures.html.gallery import Example, Group, PictureRow, gallery, picture_table
 from netlab.figures.html.images import picture_uri
 from netlab.figures.html.markup import join
@@ -19,20 +19,18 @@ from netlab.tasks.sections import ranked
 
 def swap_table_section(result: Mapping[str, Any]) -> Section:
     """How often each label is turned into each other one, by the JSON document of `netlab eval`."""
-    return Section("swap-table", "Swaps read as asked", _swap_table(result))
-
-
-def _swap_table(result: Mapping[str, Any]) -> Html:
     table, classes, judge = result["swap_table"], result["classes"], result["judge"]
     if table is None:
-        return paragraph("No judge reads this data set: netlab eval --judge names one.")
-    accuracy = judge["accuracy"]
-    right = "" if accuracy is None else f" (right on {100 * accuracy:.1f} % of real pictures)"
-    caption = (
-        f"Percent read as asked by {judge['weights']}{right}, "
-        "by true label (row) and asked label (column)"
-    )
-    return heat_table(classes, classes, table, caption, corner="true \\ asked")
+        body = paragraph("No judge reads this data set: netlab eval --judge names one.")
+    else:
+        accuracy = judge["accuracy"]
+        right = "" if accuracy is None else f" (right on {100 * accuracy:.1f} % of real pictures)"
+        caption = (
+            f"Percent read as asked by {judge['weights']}{right}, "
+            "by true label (row) and asked label (column)"
+        )
+        body = heat_table(classes, classes, table, caption, corner="true \\ asked")
+    return Section("swap-table", "Swaps read as asked", body)
 
 
 def every_label_section(

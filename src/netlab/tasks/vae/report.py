@@ -30,10 +30,10 @@ from netlab.metrics.latent import active_dimensions, latent_r2
 from netlab.metrics.probe import chance, linear_probe, mlp_probe
 from netlab.tasks.base import raw_batch
 from netlab.tasks.pixels import to_bytes, to_unit
-from netlab.tasks.report import BaseReport
+from netlab.tasks.report import BaseReport, finite
 from netlab.tasks.vae.judge import Judge, Seen
 from netlab.tasks.vae.page import every_label_section, reconstructions_section, swap_table_section
-from netlab.tasks.vae.scores import SwapScores, finite
+from netlab.tasks.vae.scores import SwapScores
 from netlab.vae_terms.kl import kl_nats
 
 _SHOWN, _CLASSES = 8, 10  # pictures in the figure, and in the page

@@ -1,6 +1,5 @@
 """Scores of a conditional VAE: of an epoch, and of swapped pictures and what stands in for them."""
 
-import math
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, cast
@@ -19,7 +18,7 @@ from netlab.metrics.style import colour_style, dark_mean, digit_style
 from netlab.metrics.swap import kept_old_label, swap_accuracy, swap_table
 from netlab.tasks.criterion import WeightedSum
 from netlab.tasks.pixels import to_unit
-from netlab.tasks.report import Means
+from netlab.tasks.report import Means, finite
 from netlab.tasks.vae.judge import Judge, Seen
 from netlab.tasks.vae.step import vae_step
 from netlab.vae_terms.kl import kl_nats
@@ -215,9 +214,3 @@ class SwapScores:
 
 def _floats(pictures: Pictures) -> Tensor:
     return to_unit(torch.from_numpy(pictures))
-
-
-def finite(value: float | Tensor) -> float | None:
-    """A number that JSON has; None where there was nothing to measure."""
-    number = float(value)
-    return number if math.isfinite(number) else None

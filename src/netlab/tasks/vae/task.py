@@ -207,16 +207,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
-    """The likelihood alone, with its arguments, for weights that are not trained any more."""
-    name = likelihood_name(config)
-    built: Likelihood = find_component(config, "vae-term", name)(
-        channels=channels, size=config.image_size
-    )
-    return built
-
-
-def likelihood_name(config: TrainConfig) -> str:
-    """Name of the one likelihood in a config's loss.
+    """The one likelihood in a config's loss, with its arguments.
 
     Raises:
         ConfigError: there is none, or more than one.
@@ -232,4 +223,7 @@ def likelihood_name(config: TrainConfig) -> str:
             f"loss '{config.loss}' of a vae needs exactly one likelihood ({', '.join(known)}), "
             f"not {len(likelihoods)}; such as bce+kl"
         )
-    return likelihoods[0]
+    built: Likelihood = find_component(config, "vae-term", likelihoods[0])(
+        channels=channels, size=config.image_size
+    )
+    return built
