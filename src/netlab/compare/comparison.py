@@ -93,7 +93,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods on the same part of the same data."""
+    """Methods on the same split of the same data."""
 
     methods: Sequence[Method]
     measures: Sequence[Measure]
