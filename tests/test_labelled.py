@@ -233,7 +233,9 @@ def test_splits_of_any_count_are_disjoint_and_complete(count: int, cut_test: boo
     for split in splits:
         request = DataRequest(split=split, image_size=8)
         if len(got) == count:
-            with pytest.raises(DataError, match=f"{count} pictures are too few for a {split} part"):
+            with pytest.raises(
+                DataError, match=f"{count} pictures are too few for a {split} split"
+            ):
                 names_in_split(names, request, cut_test=cut_test)
         else:
             got += names_in_split(names, request, cut_test=cut_test)
