@@ -34,7 +34,7 @@ def run_page(run: RunDir, rows: Rows, config: TrainConfig, report: Report | None
         run: its folder.
         rows: of its metrics.csv; numbers or their text.
         config: of the run.
-        report: has seen the whole part that it is of; without one, sample pictures stand for it.
+        report: has seen the whole split that it is of; without one, sample pictures stand for it.
     """
     about = read_header(run.best).about if run.best.is_file() else {}
     parts = [_settings(config, about, rows), *_curves(config, about, rows)]
@@ -136,7 +136,7 @@ def _epoch(about: Mapping[str, Any]) -> int | None:
 
 
 def _samples(run: RunDir) -> list[Section]:
-    alt = "Pictures of the validation part and what the network makes of them"
+    alt = "Pictures of the validation split and what the network makes of them"
     for path in (run.samples / "best.png", run.samples / "last.png"):
         if path.is_file():
             picture = image(file_uri(path.read_bytes()), alt)

@@ -111,7 +111,7 @@ def source_for(
             data = cast(LabelledSet, scored.data)  # as the task needs
             source = pick_pictures(data, request.excluded, request.total, request.seed)
             if request.total is not None and len(source) < request.total:
-                note(f"the test part has only {len(source)} pictures for this")
+                note(f"the test split has only {len(source)} pictures for this")
             return source
     assert request.total is not None
     note(f"z drawn from N(0, I), seed {request.seed}")

@@ -28,7 +28,7 @@ class WeightedSum(nn.Module):
         self.weights = tuple(weights)
 
     def forward(self, *inputs: object) -> Loss:
-        """What the terms take (logits and target, or a VAE's finished step) to total and terms."""
+        """What the terms take (logits and target, or a VAE's finished step) to their sum."""
         # sums over a batch's pixels need more than bf16's 8 bits
         inputs = tuple(x.float() if _is_float(x) else x for x in inputs)
         values = {name: _scalar(term, term(*inputs)) for name, term in self.terms.items()}

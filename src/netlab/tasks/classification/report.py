@@ -26,12 +26,12 @@ _SHOWN = 24  # pictures that were read wrong with the most confidence
 
 
 class ClassificationReport(BaseReport):
-    """Gathers accuracy, calibration and confusion over a part of the data.
+    """Gathers accuracy, calibration and confusion over a split.
 
     The accuracy is also measured under each disturbance of `layers.disturb.TESTS`.
 
     Args:
-        data: the part that is scored.
+        data: the split that is scored.
         split: its name.
     """
 

@@ -77,7 +77,7 @@ class Classification(BaseTask):
 
 
 class ClassificationScores(Means):
-    """Loss and accuracy over a part of the data (see `contracts.report.Evaluation`)."""
+    """Loss and accuracy over a split (see `contracts.report.Evaluation`)."""
 
     def __init__(self, task: Classification) -> None:
         super().__init__()

@@ -27,11 +27,11 @@ _SHOWN = 4  # best and worst pictures in the figure
 
 
 class SegmentationReport(BaseReport):
-    """Gathers all scores over a part of the data, from data-set-wide counts.
+    """Gathers all scores over a split, from data-set-wide counts.
 
     Args:
-        data: the part that is scored.
-        train: what the trivial predictors are fitted to: the training part, or the scored pictures
+        data: the split that is scored.
+        train: what the trivial predictors are fitted to: the training split, or the scored pictures
             themselves (to their advantage) where those are somebody's own.
         split: its name.
     """
@@ -99,7 +99,7 @@ class SegmentationReport(BaseReport):
     def _trivial(
         self, predictor: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
     ) -> dict[str, Any]:
-        """Scores of one fixed mask, fitted to the training part, for every picture."""
+        """Scores of one fixed mask, fitted to the training split, for every picture."""
         guess = torch.from_numpy(predictor(self.train.masks, len(self.classes))).long()
         counts = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64)
         for start in range(0, len(self.data), 256):

@@ -144,7 +144,7 @@ class SwapScores:
     def another_real(self) -> dict[str, Any]:
         """Scores of any real picture of the asked class, which keeps nothing of the original.
 
-        They are taken from the scored part itself, each class in turn.
+        They are taken from the scored split itself, each class in turn.
         """
         indices = torch.zeros(len(self.asked), dtype=torch.int64)
         for label in range(len(self.data.classes)):
