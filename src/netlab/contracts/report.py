@@ -100,7 +100,10 @@ class Evaluation(Gathers, Protocol):
 
 
 class Report(Gathers, Protocol):
-    """Gathers all that is said of a network on a split: `netlab eval`."""
+    """Gathers all that is said of a network on a split: `netlab eval`.
+
+    `netlab.tasks.report.BaseReport` has the usual methods.
+    """
 
     split: str
 
