@@ -136,7 +136,7 @@ def _output_paths(
 
 def _write(report: Any, weights: Path, paths: _Paths, *, whole: bool) -> None:
     """Write rows, figure and page; for all pictures of its best weights, the page of the run."""
-    from netlab.figures.png import save_png
+    from netlab.figures.saving import save_png
     from netlab.scoring.page import weights_page
 
     if paths.csv is not None:

@@ -14,8 +14,8 @@ from netlab.compare.comparison import COSTS, Comparison, rows
 from netlab.compare.methods import method_key
 from netlab.contracts.report import Headline, Html, Measure, Section, Shown
 from netlab.errors import UsageError
-from netlab.figures.comparison import method_panels, method_pictures
-from netlab.figures.curves import Panel, draw_panels
+from netlab.figures.curves import Panel, draw_panels, method_panels
+from netlab.figures.grid import draw_stacks
 from netlab.figures.html.chart import charts
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
@@ -24,7 +24,7 @@ from netlab.figures.html.markup import element, join
 from netlab.figures.html.page import details, page, paragraph
 from netlab.figures.html.table import ScoreRow, plain_table, score_table
 from netlab.figures.html.table import score as digits
-from netlab.figures.png import save_png
+from netlab.figures.saving import save_png
 from netlab.files import write_rows, write_text
 from netlab.tasks.build import score_of
 from netlab.tasks.sections import best_first, ranked
@@ -252,11 +252,10 @@ def _pictures_figure(comparison: Comparison) -> Image.Image | None:
     if chosen is None:
         return None
     common, split = chosen.common, comparison.first.values["split"]
-    return method_pictures(
-        [method.name for method in comparison.methods],
-        common.common,
-        [shown.own for shown in chosen.by_method],
+    pairs = zip(comparison.methods, chosen.by_method, strict=True)
+    return draw_stacks(
+        [*common.common, *((method.name, shown.own) for method, shown in pairs)],
         [chosen.caption(index) for index in range(len(common.names))],
-        f"{split} pictures, evenly spread from the best to the worst; numbers by method",
-        common.legend,
+        title=f"{split} pictures, evenly spread from the best to the worst; numbers by method",
+        legend=common.legend,
     )

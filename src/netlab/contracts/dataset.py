@@ -19,10 +19,6 @@ PET_CLASSES = ("pet", "background", "border")
 """Names of the house classes; their ids are their indices."""
 
 
-def _silent(text: str) -> None:
-    """Say nothing."""
-
-
 class Dropped(NamedTuple):
     """A picture that was left out, and why."""
 
@@ -111,8 +107,8 @@ class DataRequest:
     limit: int | None = None
     skip_bad: bool = False
     seed: int = 0
-    note: Callable[[str], None] = _silent
-    """Told of what takes long or was left out."""
+    note: Callable[[str], None] = lambda text: None  # noqa: ARG005
+    """Called with a line on what takes long or was left out."""
 
 
 class Dataset(Protocol):

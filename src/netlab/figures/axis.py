@@ -33,8 +33,8 @@ class Axis:
         short = _power if largest >= 1e5 or largest < 1e-2 else _decimal
         return [short(tick, self.step) for tick in self.ticks()]
 
-    def place(self, values: Values) -> Values:
-        """Each value's place: 0 at the low end, 1 at the high end; NaN stays NaN."""
+    def positions(self, values: Values) -> Values:
+        """0 for values at the low end, 1 at the high end; NaN stays NaN."""
         return (values - self.low) / (self.high - self.low)
 
 
