@@ -25,7 +25,7 @@ from PIL import Image, ImageFilter
 
 from netlab.device import resolve
 from netlab.predict.inputs import Naming, find_inputs, make_folders, plan
-from netlab.predict.outputs import Style
+from netlab.predict.outputs import Done, Style
 from netlab.predict.pipeline import predict_files
 from netlab.predict.predictor import Predictor
 from netlab.runs.find import DEFAULT
@@ -103,8 +103,8 @@ def _run(side: str, wish: argparse.Namespace, pictures: Path, out: Path) -> floa
         start = time.perf_counter()
         jobs = plan(find_inputs([str(pictures)]), Naming("_mask", out, overwrite=True)).jobs
         make_folders(jobs)
-        for outcome in predict_files(jobs, predictor, Style("ids"), batch_size=wish.batch_size):
-            assert outcome.result
+        for _, result in predict_files(jobs, predictor, Style("ids"), batch_size=wish.batch_size):
+            assert isinstance(result, Done)
         return time.perf_counter() - start
     return _plain(wish, precision, pictures, out)
 

@@ -22,6 +22,7 @@ from netlab.cli.view.messages import stderr_console
 from netlab.cli.view.plot import Series, plot
 from netlab.cli.view.preview import draw_sample, newest_sample
 from netlab.cli.view.training import TerminalView
+from netlab.contracts.score import Score
 from netlab.errors import Interrupted
 from netlab.figures.grid import Row, draw_grid
 from netlab.figures.saving import save_png, set_cells
@@ -33,6 +34,7 @@ FACTS: dict[str, Any] = {
     "network": "unet: maxpool + transpose", "weights": 484924, "loss": "ce+dice",
     "data": "synthetic", "train": 100, "val": 20, "epochs": 4, "first_epoch": 0, "first_batch": 0,
     "rows": [], "batches": 10, "batch_size": 10, "machine": "cpu (1 thread), bf16",
+    "score": Score("val_miou", "mIoU"),
 }  # fmt: skip
 
 
@@ -126,6 +128,7 @@ def test_while_validating_the_view_says_so(view: LiveView) -> None:
 
 
 def test_a_vae_has_no_score_and_its_losses_take_the_room(view: LiveView) -> None:
+    view.facts = FACTS | {"score": Score("val_loss", "val loss", higher_is_better=False)}
     view.rows = [{"epoch": n, "train_loss": -n, "val_loss": -2 * n} for n in (1, 2, 3)]
     drawn = shown(view, 80)
     assert "mIoU" not in drawn[2]
@@ -455,7 +458,7 @@ def test_a_resumed_run_shows_the_curve_from_its_beginning(tmp_path: Path) -> Non
     config, calls = tiny_config(epochs=2), iter(range(99))
     for resume, stopped in ((False, lambda: next(calls) >= 4), (True, lambda: False)):
         try:
-            report.facts = {"epochs": 2, "batch_size": 8}
+            report.facts = FACTS | {"epochs": 2, "batch_size": 8}
             train(config, tmp_path / "run", listener=report, resume=resume, stopped=stopped)
         except Interrupted:
             assert not resume

@@ -32,7 +32,7 @@ from netlab.predict.outputs import (
     read_background,
     write_outputs,
 )
-from netlab.predict.pipeline import Failure, Outcome, predict_files
+from netlab.predict.pipeline import Outcome, predict_files
 from netlab.predict.prediction import Prediction
 from netlab.predict.predictor import Predictor, predict_mask
 from netlab.settings import Layer, merge
@@ -101,8 +101,7 @@ def run(
 
 
 def sizes(outcomes: Sequence[Outcome]) -> list[tuple[int, int]]:
-    results = [outcome.result for outcome in outcomes]
-    return [result.size for result in results if isinstance(result, Done)]
+    return [result.size for _, result in outcomes if isinstance(result, Done)]
 
 
 def plain(weights: Path, image: Image.Image) -> np.ndarray:
@@ -488,8 +487,14 @@ def test_damaged_pictures_are_skipped_and_named(predictor: Predictor, tmp_path: 
     jpeg(tmp_path / "e.jpg")
     jobs = plan(find_inputs([str(tmp_path)]), Naming("_mask")).jobs
     outcomes = run(predictor, jobs, batch_size=2)
-    assert [isinstance(o.result, Failure) for o in outcomes] == [False, True, True, True, False]
-    assert [o.job for o in outcomes] == jobs
+    assert [isinstance(result, PictureError) for _, result in outcomes] == [
+        False,
+        True,
+        True,
+        True,
+        False,
+    ]
+    assert [job for job, _ in outcomes] == jobs
     assert sorted(p.name for p in tmp_path.glob("*_mask*")) == ["a_mask.png", "e_mask.png"]
 
 

@@ -2,9 +2,9 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated
 
 import typer
 
@@ -14,8 +14,6 @@ from netlab.cli.view.text import terminal_width
 from netlab.errors import NetlabError, UsageError
 from netlab.files import output_path, write_rows, write_text
 from netlab.runs.find import find_weights, name_of, run_of
-
-_SPLITS = ("val", "test")
 
 
 def evaluate(
@@ -62,13 +60,20 @@ def evaluate(
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
     """Score a network on unseen pictures, beside trivial predictors."""
-    if split not in _SPLITS:
+    if split not in ("val", "test"):
         raise UsageError(f"--split {split}: write val or test")
     path = find_weights(weights, runs_dir)
+    run = run_of(path)
     scored = split if images is None else "all"
-    paths = _output_paths(path, scored, csv, figure, html, overwrite=overwrite)
+    stem = f"{path.stem}_eval_{scored}" if run is None else str(run.path / f"eval_{scored}")
+    usual_page = Path(f"{stem}.html") if figure is None else figure.with_suffix(".html")
+    rows_file = None if csv is None else output_path(csv, csv, overwrite)
+    figure_file = output_path(figure, Path(f"{stem}.png"), overwrite)
+    page_file = output_path(html, usual_page, overwrite)
 
+    from netlab.figures.saving import save_png
     from netlab.scoring.evaluate import evaluate as score
+    from netlab.scoring.page import weights_page
 
     if weights is None:
         note(f"weights: {path.stem} (bundled)")
@@ -94,75 +99,30 @@ def evaluate(
         print(json.dumps(report.result(), ensure_ascii=False, allow_nan=False))
     else:
         print("\n".join(report.table(terminal_width())))
+    if rows_file is not None:
+        write_rows(rows_file, report.rows())
+    with _guarded("figure", asked=figure is not None):
+        save_png(report.figure(f"{name_of(path)} · {report.split}"), figure_file)
+        note(f"figure: {figure_file}")
+    page = ""
+    with _guarded("page", asked=html is not None):
+        page = weights_page(path, report)
+        write_text(page_file, page)
+        note(f"page: {page_file}")
     # Of some pictures or other ones, a page would say less of the run than the one it has.
-    _write(report, path, paths, whole=limit is None and images is None)
-
-
-class _Paths(NamedTuple):
-    """Where files go."""
-
-    csv: Path | None
-    figure: Path
-    page: Path
-    asked: frozenset[str]
-    """Those that have to be written; others may be missing."""
-
-
-def _output_paths(
-    weights: Path,
-    scored: str,
-    csv: Path | None,
-    figure: Path | None,
-    html: Path | None,
-    *,
-    overwrite: bool,
-) -> _Paths:
-    """Where files go; the usual place is the run's folder, or for other weights this one.
-
-    Raises:
-        UsageError: a file that is there already.
-    """
-    run = run_of(weights)
-    stem = f"{weights.stem}_eval_{scored}" if run is None else str(run.path / f"eval_{scored}")
-    page = Path(f"{stem}.html") if figure is None else figure.with_suffix(".html")
-    asked = {"figure": figure, "page": html}
-    return _Paths(
-        None if csv is None else output_path(csv, csv, overwrite),
-        output_path(figure, Path(f"{stem}.png"), overwrite),
-        output_path(html, page, overwrite),
-        frozenset(what for what, path in asked.items() if path is not None),
-    )
-
-
-def _write(report: Any, weights: Path, paths: _Paths, *, whole: bool) -> None:
-    """Write rows, figure and page; for all pictures of its best weights, the page of the run."""
-    from netlab.figures.saving import save_png
-    from netlab.scoring.page import weights_page
-
-    if paths.csv is not None:
-        write_rows(paths.csv, report.rows())
-    title = f"{name_of(weights)} · {report.split}"
-    with _guarded("figure", paths.asked):
-        save_png(report.figure(title), paths.figure)
-        note(f"figure: {paths.figure}")
-    text = ""
-    with _guarded("page", paths.asked):
-        text = weights_page(weights, report)
-        write_text(paths.page, text)
-        note(f"page: {paths.page}")
-    run = run_of(weights)
-    if run is not None and weights.name == run.best.name and text and whole:
-        with _guarded("report", paths.asked):
-            write_text(run.page, text)
+    whole = limit is None and images is None
+    if run is not None and path.name == run.best.name and page and whole:
+        with _guarded("report", asked=False):
+            write_text(run.page, page)
             note(f"report: {run.page}")
 
 
 @contextlib.contextmanager
-def _guarded(what: str, asked: Set[str]) -> Iterator[None]:
-    """Say why something failed; an error where it was asked for, as the scores are there."""
+def _guarded(what: str, *, asked: bool) -> Iterator[None]:
+    """Say why a file is missing; an error only where it was asked for, as the scores are there."""
     try:
         yield
     except Exception as error:  # the folder may be read-only, or the page not be drawn
-        if what in asked:
+        if asked:
             raise
         note(f"no {what}: {error if isinstance(error, NetlabError) else repr(error)}")

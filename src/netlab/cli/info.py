@@ -65,16 +65,7 @@ def info(
 
 
 def _draw(path: Path, network: str, out: Path | None, *, overwrite: bool) -> dict[str, Any]:
-    """Draw the network of a weights file; a line on stderr says where.
-
-    Args:
-        path: the weights file.
-        network: its architecture and components, in words.
-        out: where the drawing goes; None is the folder of its run, or else the working folder.
-        overwrite: what is there already.
-
-    Returns:
-        JSON-able facts: its file, multiply-adds, inputs, output and levels.
+    """Draw the network of a weights file; what it measures, as JSON-able facts.
 
     Raises:
         UsageError: a file that is there already, or no such folder; nothing was computed.

@@ -11,13 +11,12 @@ from netlab import registry
 from netlab.cli.flags import BatchSize, Debug, Device, Json, Overwrite, RunsDir
 from netlab.cli.signals import StopSignal
 from netlab.cli.view.messages import note, progress_bar
-from netlab.errors import ExitCode, Interrupted, UsageError
+from netlab.errors import ExitCode, Interrupted, PictureError, UsageError
 from netlab.runs.find import find_weights
 
 if TYPE_CHECKING:
     from netlab.predict.inputs import Job, Naming, Plan
     from netlab.predict.outputs import Done
-    from netlab.predict.pipeline import Failure
 
 # Each format and what it adds to a picture's name.
 _SUFFIXES = {
@@ -28,7 +27,7 @@ _SUFFIXES = {
     "cutout": "_cutout",
 }
 _PIPE = "-"
-_MANY = 50  # pictures; with more, the quickest arithmetic is worth a measurement
+_MANY = 50  # pictures; beyond, the quickest arithmetic is worth a measurement
 
 
 def predict_mask(
@@ -91,7 +90,7 @@ def predict_mask(
     plan = _plan(paths, naming, recursive, json_)
 
     from netlab.predict.outputs import Style, check_format, read_background
-    from netlab.predict.pipeline import Failure, predict_files
+    from netlab.predict.pipeline import predict_files
     from netlab.predict.predictor import Predictor
 
     behind = None if background is None else read_background(background)
@@ -107,16 +106,16 @@ def predict_mask(
             note(measured)
     style = Style(format_, include_border, behind, certainty=json_)
     done: list[tuple[Job, Done]] = []
-    failed: list[tuple[Job, Failure]] = []
+    failed: list[tuple[Job, PictureError]] = []
     try:
         with StopSignal() as stop, progress_bar(len(plan.jobs)) as advance:
-            for outcome in predict_files(
+            for job, result in predict_files(
                 plan.jobs, predictor, style, batch_size=batch_size, stop=stop
             ):
-                if isinstance(outcome.result, Failure):
-                    failed.append((outcome.job, outcome.result))
+                if isinstance(result, PictureError):
+                    failed.append((job, result))
                 else:
-                    done.append((outcome.job, outcome.result))
+                    done.append((job, result))
                 advance()
     finally:  # what was done before an error is listed too
         if json_:
@@ -146,7 +145,7 @@ def _plan(paths: list[str], naming: "Naming", recursive: bool, json_: bool) -> "
 def _report(
     plan: "Plan",
     done: "list[tuple[Job, Done]]",
-    failed: "list[tuple[Job, Failure]]",
+    failed: "list[tuple[Job, PictureError]]",
     *,
     list_outputs: bool,
 ) -> None:
@@ -156,8 +155,8 @@ def _report(
             sys.stdout.buffer.write(result.png)
         elif list_outputs:
             print(job.output)
-    for job, failure in failed:
-        note(f"failed: {job.name}: {failure.reason}")
+    for job, error in failed:
+        note(f"failed: {job.name}: {error}")
     counts = [f"{len(done)} of {len(plan.jobs)} done"]
     counts += [f"{len(failed)} failed"] * bool(failed)
     counts += [f"{len(plan.skipped)} had their output already"] * bool(plan.skipped)
@@ -171,7 +170,7 @@ def _report(
 
 
 def _document(
-    plan: "Plan", done: "list[tuple[Job, Done]]", failed: "list[tuple[Job, Failure]]"
+    plan: "Plan", done: "list[tuple[Job, Done]]", failed: "list[tuple[Job, PictureError]]"
 ) -> dict[str, Any]:
     return {
         "count": len(done),
@@ -186,6 +185,6 @@ def _document(
             }
             for job, result in done
         ],
-        "failures": [{"input": job.name, "error": failure.reason} for job, failure in failed],
+        "failures": [{"input": job.name, "error": str(error)} for job, error in failed],
         "skipped": [str(path) for path in plan.skipped],
     }

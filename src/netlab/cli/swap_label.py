@@ -11,6 +11,7 @@ import typer
 from netlab import registry
 from netlab.cli.flags import DataDir, Debug, Device, Json, Overwrite, RunsDir, Threads
 from netlab.cli.view.messages import note, progress_bar
+from netlab.config import flag_of
 from netlab.errors import UsageError, WeightsError
 from netlab.files import output_path
 from netlab.runs.find import find_weights
@@ -156,16 +157,14 @@ def swap_label(
 
 def _check_flags(given: set[str], label: str | None, layout: str | None, out: Path | None) -> None:
     """Refuse flags that make no sense together; `given` are the names of those in use."""
-
-    def flag(name: str) -> str:
-        return "--" + name.replace("_", "-")
-
     for first, second in _CLASHES:
         if {first, second} <= given:
-            raise UsageError(f"{flag(first)} and {flag(second)} contradict each other: give one")
+            raise UsageError(
+                f"{flag_of(first)} and {flag_of(second)} contradict each other: give one"
+            )
     for first, needed in _NEEDS:
         if first in given and needed not in given:
-            raise UsageError(f"{flag(first)} needs {flag(needed)}")
+            raise UsageError(f"{flag_of(first)} needs {flag_of(needed)}")
     if layout is not None and layout not in LAYOUTS:
         raise UsageError(registry.unknown("layout", layout, [*LAYOUTS]))
     if label == "all" and given & {"morph", "between"}:

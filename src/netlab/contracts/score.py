@@ -21,10 +21,10 @@ class Score(NamedTuple):
 
     @property
     def is_loss(self) -> bool:
-        """Whether it is the loss itself, which is told of in any case."""
+        """Whether it is the loss itself, which is shown in any case."""
         return self.column == "val_loss"
 
-    def said(self, number: str) -> str:
+    def text(self, number: str) -> str:
         """Its name, a number and the unit: `mIoU 0.7312`, `PSNR 31.2040 dB`."""
         return f"{self.label} {number} {self.unit}".rstrip()
 

@@ -4,7 +4,6 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,19 +20,8 @@ Stretched = tuple[NDArray[np.uint8], Size]
 """A picture (S, S, 3) of the input size, and the size that it had before."""
 
 
-@dataclass(frozen=True)
-class Failure:
-    """Why one picture has no prediction."""
-
-    reason: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A job and what became of it."""
-
-    job: Job
-    result: Done | Failure
+Outcome = tuple[Job, Done | PictureError]
+"""A job and what became of it: its outputs, or why there are none."""
 
 
 def predict_files(
@@ -46,7 +34,7 @@ def predict_files(
 ) -> Iterator[Outcome]:
     """Predict many pictures and write their outputs, in order.
 
-    A picture that cannot be read becomes a `Failure`. Only stretched pictures wait for the network,
+    A picture that cannot be read gives its error. Only stretched pictures wait for the network,
     and outputs are written by as many threads as there are cores: a long list of huge photos needs
     no more memory than a few of them.
 
@@ -67,8 +55,8 @@ def predict_files(
     pool = ThreadPoolExecutor(workers, "netlab-files")
     try:
         for job, prediction in _predictions(batches, predictor, pool, stop):
-            if isinstance(prediction, Failure):
-                pending.append(Outcome(job, prediction))
+            if isinstance(prediction, PictureError):
+                pending.append((job, prediction))
             else:
                 pending.append(pool.submit(_write, job, prediction, style))
             while len(pending) > batch_size + workers:  # a slow disk slows the network down
@@ -84,8 +72,8 @@ def _predictions(
     predictor: Predictor,
     pool: ThreadPoolExecutor,
     stop: Callable[[], bool],
-) -> Iterator[tuple[Job, Prediction | Failure]]:
-    def start_reading(batch: Sequence[Job]) -> list[Future[Stretched | Failure]]:
+) -> Iterator[tuple[Job, Prediction | PictureError]]:
+    def start_reading(batch: Sequence[Job]) -> list[Future[Stretched | PictureError]]:
         return [pool.submit(_read, job.source, predictor.input_size) for job in batch]
 
     ahead = start_reading(batches[0]) if batches else []
@@ -95,29 +83,29 @@ def _predictions(
         reading = ahead
         ahead = start_reading(batches[number + 1]) if number + 1 < len(batches) else []
         pictures = [future.result() for future in reading]
-        readable = [picture for picture in pictures if not isinstance(picture, Failure)]
+        readable = [picture for picture in pictures if not isinstance(picture, PictureError)]
         predictions: Iterator[Prediction] = iter(())
         if readable:
             pixels, sizes = zip(*readable, strict=True)
             predictions = iter(predictor.predict_stretched(np.stack(pixels), sizes))
         for job, picture in zip(batch, pictures, strict=True):
-            yield job, picture if isinstance(picture, Failure) else next(predictions)
+            yield job, picture if isinstance(picture, PictureError) else next(predictions)
 
 
-def _read(source: Path | bytes, side: int) -> Stretched | Failure:
+def _read(source: Path | bytes, side: int) -> Stretched | PictureError:
     try:
         picture = read_picture(source)
     except PictureError as error:
-        return Failure(str(error))
+        return error
     return stretch(picture, side), (picture.height, picture.width)
 
 
 def _write(job: Job, prediction: Prediction, style: Style) -> Outcome:
     try:
-        return Outcome(job, write_outputs(job, prediction, style))
+        return job, write_outputs(job, prediction, style)
     except PictureError as error:
-        return Outcome(job, Failure(str(error)))
+        return job, error
 
 
 def _outcome(written: Future[Outcome] | Outcome) -> Outcome:
-    return written if isinstance(written, Outcome) else written.result()
+    return written.result() if isinstance(written, Future) else written

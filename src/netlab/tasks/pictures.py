@@ -228,7 +228,7 @@ class PictureReport:
         """Name and score of the pictures at `indices`."""
         values = torch.cat(self.quality)[indices].tolist()
         score = self.task.score
-        return [f"{n} · {score.said(f'{v:.2f}')}" for n, v in zip(names, values, strict=True)]
+        return [f"{n} · {score.text(f'{v:.2f}')}" for n, v in zip(names, values, strict=True)]
 
     def rows_of_pictures(
         self, indices: NDArray[np.int64], captions: Sequence[str], title: str

@@ -60,8 +60,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     except (OSError, safetensors.SafetensorError) as error:
         raise WeightsError(f"{path}: damaged or not a safetensors file ({error})") from error
     # Older files and those of other programs carry no checksum.
-    told = metadata.get("crc32")
-    if told is not None and told != _checksum(tensors, metadata.get("netlab", "")):
+    stored = metadata.get("crc32")
+    if stored is not None and stored != _checksum(tensors, metadata.get("netlab", "")):
         raise WeightsError(f"{path}: damaged, its checksum does not agree; copy it again")
     return tensors
 

@@ -6,6 +6,7 @@ own description as JSON under the key `netlab` of the header's metadata.
 """
 
 import json
+import math
 import struct
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,8 +31,10 @@ class Header(NamedTuple):
     @property
     def weights(self) -> int:
         """Number of trainable weights, as the file says, or of all stored numbers."""
-        told = self.about.get("weights")
-        return told if isinstance(told, int) else sum(_count(s) for _, s in self.shapes.values())
+        stated = self.about.get("weights")
+        if isinstance(stated, int):
+            return stated
+        return sum(math.prod(shape) for _, shape in self.shapes.values())
 
 
 def read_header(path: Path) -> Header:
@@ -65,7 +68,7 @@ def _parse(path: Path, raw: bytes) -> tuple[dict[str, Any], str | None]:
         metadata = header.pop("__metadata__", {})
         for tensor in header.values():
             _begin, _end = map(int, tensor["data_offsets"])
-            _count(tuple(map(int, tensor["shape"])))
+            math.prod(map(int, tensor["shape"]))
             str(tensor["dtype"])
         return header, metadata.get("netlab")
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -89,10 +92,3 @@ def _about(path: Path, text: str | None) -> dict[str, Any]:
     assert isinstance(about, dict)
     about["task"] = _FORMER_TASKS.get(about.get("task", ""), about.get("task"))
     return about
-
-
-def _count(shape: tuple[int, ...]) -> int:
-    product = 1
-    for side in shape:
-        product *= side
-    return product

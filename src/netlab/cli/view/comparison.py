@@ -3,10 +3,14 @@
 import shutil
 import textwrap
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
-from netlab.cli.view.text import duration
+from netlab.cli.view.text import decimal, duration
 from netlab.errors import counted
+
+if TYPE_CHECKING:
+    from netlab.compare.comparison import Comparison, Method
+    from netlab.contracts.report import Measure
 
 _HEADING = 11  # characters of a heading's line
 _MOST = 6  # pairs of methods that are named though they do not differ: all pairs of four methods
@@ -14,11 +18,11 @@ _MARK = "*"
 _CAPTION = f"{_MARK} best of the methods"
 
 
-def comparison_lines(comparison: Any, costs: Sequence[Any]) -> list[str]:
+def comparison_lines(comparison: "Comparison", costs: "Sequence[Measure]") -> list[str]:
     """The methods as columns, beside the best trivial predictor; then who is really better.
 
     Args:
-        comparison: an `compare.comparison.Comparison`.
+        comparison: of one or more methods.
         costs: measures of what the methods cost.
     """
     width = shutil.get_terminal_size().columns
@@ -37,7 +41,7 @@ def comparison_lines(comparison: Any, costs: Sequence[Any]) -> list[str]:
     return [*lines, _CAPTION, *_verdicts(comparison)]
 
 
-def _heading(comparison: Any) -> str:
+def _heading(comparison: "Comparison") -> str:
     if not comparison.same_pictures:
         return "not scored on the same pictures: the scores are not to be compared"
     result = comparison.first.values
@@ -46,7 +50,9 @@ def _heading(comparison: Any) -> str:
     )
 
 
-def _block(comparison: Any, costs: Sequence[Any], indices: Sequence[int | None]) -> list[str]:
+def _block(
+    comparison: "Comparison", costs: "Sequence[Measure]", indices: Sequence[int | None]
+) -> list[str]:
     """A table of some of the methods; None stands for the best trivial predictor."""
     from netlab.figures.text_table import text_table
 
@@ -55,7 +61,7 @@ def _block(comparison: Any, costs: Sequence[Any], indices: Sequence[int | None])
     names = [trivial.replace("_", " ") if method is None else method.name for method in methods]
     rows = []
     for measure in (*comparison.measures, *costs):
-        show = _FORMATS.get(measure.name, _score)
+        show = _FORMATS.get(measure.name, decimal)
         best = comparison.best(measure)
         cells = []
         for index, method in zip(indices, methods, strict=True):
@@ -69,12 +75,12 @@ def _block(comparison: Any, costs: Sequence[Any], indices: Sequence[int | None])
     return text_table(rows, ["", *map(_wrapped, names)], gap=1)
 
 
-def _cell(method: Any, measure: Any, show: Callable[[float], str], best: bool) -> str:
+def _cell(method: "Method", measure: "Measure", show: Callable[[float], str], best: bool) -> str:
     mean, spread = method.mean(measure), method.spread(measure)
     if mean is None:
         return ""
     text = show(mean)
-    if spread is not None and show is _score:
+    if spread is not None and show is decimal:
         digits = 3 if abs(mean) < 10 else 1
         text = "±".join(f"{x:.{digits}f}".removeprefix("0") for x in (mean, spread))
     return text + (_MARK if best else " ")
@@ -88,7 +94,7 @@ def _wrapped(name: str) -> str:
     return "\n".join(f"{line} " for line in lines)  # above the digits, not above the mark
 
 
-def _verdicts(comparison: Any) -> list[str]:
+def _verdicts(comparison: "Comparison") -> list[str]:
     names = [method.name for method in comparison.methods]
     label = comparison.measures[0].label
     lines, unclear = [], []
@@ -111,10 +117,6 @@ def _verdicts(comparison: Any) -> list[str]:
         over = "pictures and seeds" if seeds > 1 else "pictures, for these trained networks"
         lines = ["", f"by a paired bootstrap over the {over}:", *(f"  {line}" for line in lines)]
     return lines
-
-
-def _score(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
 
 
 def _large(value: float) -> str:

@@ -82,8 +82,8 @@ def _legend(series: Sequence[Series], *, ascii_only: bool) -> Text:
     for line in series:
         last = next((v for v in reversed(line.values) if v is not None), None)
         sample = (". ." if line.dotted else "ooo") if ascii_only else "⠂⠂" if line.dotted else "⠒⠒"
-        said = f"{line.name} {'' if last is None else number(last)}".rstrip()
-        text.append(f"{'  ' if text else ''}{sample} {said}", line.style)
+        label = f"{line.name} {'' if last is None else number(last)}".rstrip()
+        text.append(f"{'  ' if text else ''}{sample} {label}", line.style)
     return text
 
 
@@ -124,7 +124,7 @@ def _points(
     """The dots of a line on a grid: its values, and what joins them."""
     low, high = limits
     step = (columns - 1) / max(len(series.values) - 1, 1)
-    found: list[tuple[int, int]] = []
+    dots: list[tuple[int, int]] = []
     before: tuple[int, int] | None = None
     for index, value in enumerate(series.values):
         if value is None or not math.isfinite(value):
@@ -132,14 +132,14 @@ def _points(
             continue
         share = (high - value) / (high - low) if high > low else 0.5
         point = round(index * step), round(share * (rows - 1))
-        found += [] if before is None else _joined(before, point, every=3 if series.dotted else 1)
-        found.append(point)
+        dots += [] if before is None else _joined(before, point, every=3 if series.dotted else 1)
+        dots.append(point)
         before = point
-    return found
+    return dots
 
 
 def _joined(a: tuple[int, int], b: tuple[int, int], *, every: int) -> list[tuple[int, int]]:
-    """Every so-manieth dot between two."""
+    """Each `every`-th dot between two."""
     steps = max(abs(b[0] - a[0]), abs(b[1] - a[1]))
     return [
         (round(a[0] + (b[0] - a[0]) * i / steps), round(a[1] + (b[1] - a[1]) * i / steps))

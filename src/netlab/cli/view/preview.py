@@ -53,13 +53,13 @@ def draw_sample(sample: Sample, width: int, height: int) -> list[Text]:
     across = (width + _GAP) // (size + _GAP)
     lines = -(-count // across)
     shown = max(1, (2 * height + _GAP) // (lines * (size + _GAP)))
-    beside = max(1, across // count)
+    abreast = max(1, across // count)  # examples in one row
     pixels: dict[tuple[int, int], tuple[int, int, int]] = {}
-    for index, row in enumerate(sample.rows[: shown * beside]):
+    for index, row in enumerate(sample.rows[: shown * abreast]):
         for number, picture in enumerate(row):
-            place = index % beside * count + number if lines == 1 else number
-            down = index // beside * lines + place // across
-            _put(pixels, picture, size, (place % across, down))
+            column = index % abreast * count + number if lines == 1 else number
+            row_index = index // abreast * lines + column // across
+            _put(pixels, picture, size, (column % across, row_index))
     bottom = max((y for _, y in pixels), default=-1) + 1
     return [_characters(pixels, y, width) for y in range(0, bottom, 2)]
 
@@ -77,7 +77,7 @@ def _put(
     pixels: dict[tuple[int, int], tuple[int, int, int]],
     picture: "Image.Image",
     size: int,
-    place: tuple[int, int],
+    cell: tuple[int, int],
 ) -> None:
     """Set the pixels of a picture, which keeps its aspect, in a square of the grid."""
     from PIL import Image
@@ -85,7 +85,7 @@ def _put(
     scale = size / max(picture.size)
     fitted = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
     small = picture.resize(fitted, Image.Resampling.BOX)
-    left, top = (n * (size + _GAP) + (size - s) // 2 for n, s in zip(place, fitted, strict=True))
+    left, top = (n * (size + _GAP) + (size - s) // 2 for n, s in zip(cell, fitted, strict=True))
     data: Sequence[int] = small.tobytes()
     for index in range(small.width * small.height):
         at = left + index % small.width, top + index // small.width

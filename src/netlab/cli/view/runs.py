@@ -8,7 +8,7 @@ from typing import Any
 from rich.cells import cell_len, set_cell_size
 
 from netlab import registry
-from netlab.cli.view.text import clean, duration, mebibytes, terminal_width
+from netlab.cli.view.text import clean, decimal, duration, mebibytes, terminal_width
 from netlab.components import parts_of
 from netlab.config import MACHINE_FIELDS
 from netlab.contracts.score import Score
@@ -43,8 +43,8 @@ def table(summaries: Sequence[RunSummary]) -> list[str]:
         else:
             lines = [_indented("  ".join(row[1:]), width, 2) for row in rows]
     blocks = [
-        [*head, line, *(_indented(note, width, 4) for note in noted)]
-        for head, line, noted in zip(heads, lines, notes, strict=True)
+        [*head, line, *(_indented(note, width, 4) for note in texts)]
+        for head, line, texts in zip(heads, lines, notes, strict=True)
     ]
     return [line for block in blocks for line in block]
 
@@ -111,12 +111,8 @@ def _cells(summary: RunSummary) -> list[str]:
 def _best(summary: RunSummary) -> str:
     if summary.best is None:
         return ""
-    number = _number(summary.best)
-    return f"best {number}" if summary.score is None else summary.score.said(number)
-
-
-def _number(value: float) -> str:
-    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+    number = decimal(summary.best)
+    return f"best {number}" if summary.score is None else summary.score.text(number)
 
 
 def _shortened(text: str, room: int) -> str:
@@ -187,10 +183,4 @@ def _epochs(rows: Sequence[Row], score: Score | None) -> list[str]:
 def _cell(value: float) -> str:
     if value == int(value) and abs(value) < 1e9:
         return str(int(value))
-    return (
-        f"{value:.3g}"
-        if abs(value) < 0.01
-        else f"{value:.4f}"
-        if abs(value) < 10
-        else f"{value:.1f}"
-    )
+    return f"{value:.3g}" if abs(value) < 0.01 else decimal(value)

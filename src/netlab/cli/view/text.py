@@ -25,6 +25,15 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def decimal(value: float) -> str:
+    """A score or loss: four decimals, or one from 10 on.
+
+    >>> decimal(0.73125), decimal(-2295.05)
+    ('0.7312', '-2295.1')
+    """
+    return f"{value:.4f}" if abs(value) < 10 else f"{value:.1f}"
+
+
 def mebibytes(size: int) -> str:
     """A size for people.
 

@@ -123,17 +123,17 @@ class TerminalView:
         """Say how the epoch went."""
         self.pace.epoch_done()
         score: Score = self.facts["score"]
-        told = "" if score.is_loss else score.said(f"{row[score.column]:.4f}")
         parts = [
             f"epoch {row['epoch']}/{self.facts['epochs']}",
             f"train loss {row['train_loss']:.4f}",
             f"val loss {row['val_loss']:.4f}",
-            *[told] * bool(told),
         ]
+        if not score.is_loss:
+            parts.append(score.text(f"{row[score.column]:.4f}"))
         parts[-1] += " *" * best
-        took = duration(row["seconds"])
-        whole = "  ".join([*parts, f"{row['images_per_second']:.0f} images/s", took])
-        short = "  ".join([*parts, took])
+        time_taken = duration(row["seconds"])
+        whole = "  ".join([*parts, f"{row['images_per_second']:.0f} images/s", time_taken])
+        short = "  ".join([*parts, time_taken])
         narrow = self.console.is_terminal and len(whole) > self.console.width
         self._write(whole, short if narrow else whole)
         if self.view is not None:

@@ -20,12 +20,12 @@ def bundled() -> dict[str, Path]:
 
 def bundled_for(task: str, dataset: str) -> Path | None:
     """The bundled weights for a task and a data set; of several, those with the shortest name."""
-    found = []
+    candidates = []
     for name, path in bundled().items():
         about = read_header(path).about
         if about.get("task") == task and about.get("data", {}).get("dataset") == dataset:
-            found.append((len(name), name, path))
-    return min(found)[2] if found else None
+            candidates.append((len(name), name, path))
+    return min(candidates)[2] if candidates else None
 
 
 def bundled_vae(dataset: str) -> Path:
@@ -69,5 +69,5 @@ def _score(about: Mapping[str, Any]) -> str:
         return ""
     tested = metrics.get(score.column.replace("val_", "test_", 1))
     if tested is not None:
-        return f"test {score.said(f'{tested:.4g}')}"
-    return score.said(f"{metrics[score.column]:.4g}")
+        return f"test {score.text(f'{tested:.4g}')}"
+    return score.text(f"{metrics[score.column]:.4g}")
