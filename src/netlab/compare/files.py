@@ -19,9 +19,8 @@ from netlab.figures.grid import draw_stacks
 from netlab.figures.html.chart import charts
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
-from netlab.figures.html.legend import legend
 from netlab.figures.html.markup import element, join
-from netlab.figures.html.page import details, page, paragraph
+from netlab.figures.html.page import details, legend, page, paragraph
 from netlab.figures.html.table import ScoreRow, plain_table, score_table
 from netlab.figures.html.table import score as digits
 from netlab.figures.saving import save_png

@@ -39,7 +39,7 @@ class PictureSet(Protocol):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What a person calls each picture; unique."""
+        """A name for each picture, for people; unique."""
 
     def __len__(self) -> int: ...
 
@@ -53,7 +53,7 @@ class SegmentationSet:
     masks: NDArray[np.uint8]
     """(N, H, W), class ids."""
     names: tuple[str, ...]
-    """What a person calls each picture; unique."""
+    """A name for each picture, for people; unique."""
     classes: tuple[str, ...]
     dropped: tuple[Dropped, ...] = ()
     mirrors: ClassVar[bool] = True
@@ -77,7 +77,7 @@ class LabelledSet:
     labels: NDArray[np.int64]
     """(N,), class ids."""
     names: tuple[str, ...]
-    """What a person calls each picture; unique."""
+    """A name for each picture, for people; unique."""
     classes: tuple[str, ...]
     dropped: tuple[Dropped, ...] = ()
     mirrors: bool = True

@@ -50,12 +50,8 @@ def save_png(image: Image.Image, path: Path) -> None:
     replace_file(path, lambda part: image.save(part, format="PNG", optimize=True, pnginfo=about))
 
 
-def save_gif(frames: Sequence[Image.Image], path: Path, *, milliseconds: int = 90) -> None:
+def save_gif(frames: Sequence[Image.Image], path: Path) -> None:
     """Write frames of one size as a GIF that runs to its end and back, for ever; see `save_png`."""
     first, *rest = (*frames, *frames[-2:0:-1])
-    replace_file(
-        path,
-        lambda part: first.save(
-            part, "GIF", save_all=True, append_images=rest, duration=milliseconds, loop=0
-        ),
-    )
+    options = {"save_all": True, "append_images": rest, "duration": 90, "loop": 0}
+    replace_file(path, lambda part: first.save(part, "GIF", **options))

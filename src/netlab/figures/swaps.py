@@ -34,15 +34,15 @@ class LabelSwaps:
         return len(self.swapped)
 
 
-def swap_rows(shown: LabelSwaps, title: str, *, columns: int = 8, cell: int = 84) -> Image.Image:
+def swap_rows(shown: LabelSwaps, title: str) -> Image.Image:
     """A column a picture: itself, its reconstruction, itself under the asked label.
 
-    What stands in a row is said on its left; more than `columns` pictures take several bands.
+    What stands in a row is said on its left; more than eight pictures take several bands.
     """
     real = shown.originals is not None
     rows = []
-    for start in range(0, len(shown), columns):
-        band = slice(start, start + columns)
+    for start in range(0, len(shown), 8):
+        band = slice(start, start + 8)
         if shown.originals is not None:
             rows.append(Row([*shown.originals[band]], heading="original"))
         first = Row(shown.first[band], heading="true label" if real else "label")
@@ -55,10 +55,10 @@ def swap_rows(shown: LabelSwaps, title: str, *, columns: int = 8, cell: int = 84
         rows += [first, reconstructions, swapped, asked]
         if shown.read is not None:
             rows.append(_read(shown, band, shown.read, "judge reads"))
-    return draw_grid(rows, title=title, cell=cell)
+    return draw_grid(rows, title=title, cell=84)
 
 
-def lesson_grid(shown: LabelSwaps, title: str, *, columns: int = 5, cell: int = 140) -> Image.Image:
+def lesson_grid(shown: LabelSwaps, title: str) -> Image.Image:
     """Swapped pictures, above each its wrong label and its right one, below what a judge reads."""
     wrong, right = "Incorrect label", "correct label"
     if shown.originals is None:
@@ -66,14 +66,14 @@ def lesson_grid(shown: LabelSwaps, title: str, *, columns: int = 5, cell: int = 
     asked = [f"{wrong}: {name}" for name in shown.asked]
     first = [f"{right}: {name}" for name in shown.first]
     rows = []
-    for start in range(0, len(shown), columns):
-        band = slice(start, start + columns)
+    for start in range(0, len(shown), 5):
+        band = slice(start, start + 5)
         rows += [Row(asked[band]), Row(first[band])]
         rows.append(Row([*shown.swapped[band]], ends_block=shown.read is None))
         if shown.read is not None:
             rows.append(_read(shown, band, [f"read as {name}" for name in shown.read]))
     widest = max(text_width(text, LABEL) for text in (*asked, *first))
-    return draw_grid(rows, title=title, cell=cell, column=widest)
+    return draw_grid(rows, title=title, cell=140, column=widest)
 
 
 def sheet_cell(side: int, headings: Sequence[str] = ()) -> int:

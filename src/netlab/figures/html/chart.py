@@ -1,4 +1,4 @@
-"""Line charts as SVG; `page.js` tells the values under the pointer, a finger or the arrow keys."""
+"""Line charts as SVG; `page.js` shows the values under the pointer, a finger or the arrow keys."""
 
 import json
 import math
@@ -10,8 +10,8 @@ import numpy as np
 from netlab.contracts.report import Html
 from netlab.figures.axis import Axis, Values, numbers
 from netlab.figures.curves import Panel, line_shades
-from netlab.figures.html.legend import Shape, colour_style, legend
 from netlab.figures.html.markup import element, join
+from netlab.figures.html.page import Swatch, colour_style, legend
 from netlab.figures.lines import Line, runs
 from netlab.figures.palette import Colour
 
@@ -62,7 +62,7 @@ def line_chart(panel: Panel) -> Html:
     return element(
         "figure",
         element("figcaption", panel.title),
-        legend([(n.label, c, _shape(n)) for n, c in shaded if n.label]),
+        legend([(n.label, c, _swatch(n)) for n, c in shaded if n.label]),
         element("div", drawing, tip, class_="plot", role="group", aria_label=panel.title),
         class_="chart",
         data_chart=json.dumps(data, allow_nan=False, ensure_ascii=False),
@@ -149,14 +149,14 @@ def _is_curve(line: Line) -> bool:
     return len(line.xs) != 1 or line.marker is None
 
 
-def _shape(line: Line) -> Shape:
+def _swatch(line: Line) -> Swatch:
     if not _is_curve(line):
         return "ring"
     return "dashed" if line.dashed else "line"
 
 
 def _in_words(panel: Panel) -> str:
-    """A chart for who does not see it: where each curve starts and ends."""
+    """A description for readers who cannot see the chart: where each curve starts and ends."""
     curves = []
     for line in panel.lines:
         known = [y for y in line.ys if math.isfinite(y)]
