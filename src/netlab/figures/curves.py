@@ -156,8 +156,8 @@ def method_panels(
         ]
 
     losses = {"Training loss": lines("train_loss"), "Validation loss": lines("val_loss")}
-    seen = numbers([y for drawn in losses.values() for line in drawn for y in line.ys])
-    axis = y_axis(seen, None, count=5)
+    values = numbers([y for drawn in losses.values() for line in drawn for y in line.ys])
+    axis = y_axis(values, None, count=5)
     panels = [
         Panel(title, "epoch", "loss", drawn, (axis.low, axis.high), share=_WIDE)
         for title, drawn in losses.items()

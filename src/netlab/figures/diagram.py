@@ -119,12 +119,12 @@ def _level(level: Level, structure: Structure, box: Box, colour: Colour) -> Iter
             _ORANGE,
         ),
     )
-    for index, (what, shown, part, whole, tint) in enumerate(rows):
+    for index, (label, shown, part, total, tint) in enumerate(rows):
         top = box.y + 44 + index * 19
         if part:
-            share = Box(left - 3, top, (inner + 6) * part / whole, 16)
+            share = Box(left - 3, top, (inner + 6) * part / total, 16)
             yield _rect(share, _pale(tint), rx=2)
-        words = f"{shown} {what}" if part else f"no {what}"
+        words = f"{shown} {label}" if part else f"no {label}"
         yield _text(left, top + 12.5, words, colour=INK if part else FAINT)
     yield "</g>"
 

@@ -134,8 +134,8 @@ def _cells_across(levels: Sequence[Level], row: int) -> dict[str, Cell]:
         return {levels[0].name: (row, 1.5)}
     cells: dict[str, Cell] = {}
     for index, level in enumerate(levels):
-        turn, place = divmod(index, _ACROSS)
-        cells[level.name] = (row + turn, 1 + (_ACROSS - 1 - place if turn % 2 else place))
+        turn, step = divmod(index, _ACROSS)
+        cells[level.name] = (row + turn, 1 + (_ACROSS - 1 - step if turn % 2 else step))
     return cells
 
 

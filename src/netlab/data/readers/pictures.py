@@ -93,11 +93,11 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
                 raise Image.DecompressionBombError
             image.load()
         except Exception as error:  # Pillow's decoders raise nearly everything on bad bytes
-            raise PictureError(_why(error)) from error
+            raise PictureError(_reason(error)) from error
         yield image
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture that can be read"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
