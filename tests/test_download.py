@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from netlab.cli.download import download
-from netlab.cli.missing_data import ensure_data
+from netlab.cli.training import ensure_data
 from netlab.contracts.dataset import DataRequest
 from netlab.data.cifar10 import Cifar10
 from netlab.data.mnist import Mnist

@@ -78,11 +78,11 @@ def recipe(arch: str, layers: Iterable[Layer], preset_name: str | None = None) -
         for layer in (*(layer for _, layer in presets), *layers)
         if "dataset" in layer.values
     ]
-    known, recipe_layers = _all_names(arch), []
+    recipe_layers = []
     for name, layer in presets:
         recipe_layers.append(layer)
-        if datasets and (special := f"{name}.{datasets[-1]}") in known:
-            recipe_layers.append(_read_preset(arch, special))
+        if datasets and (_PRESETS / arch / (special := f"{name}.{datasets[-1]}.yaml")).is_file():
+            recipe_layers.append(_read_preset(arch, special.removesuffix(".yaml")))
     return [*recipe_layers, *layers]
 
 
@@ -99,12 +99,8 @@ def preset(arch: str, name: str) -> Layer:
 
 
 def preset_names(arch: str) -> list[str]:
-    """Names of an architecture's presets, without the parts of its recipe for single data sets."""
-    return [name for name in _all_names(arch) if "." not in name]
-
-
-def _all_names(arch: str) -> list[str]:
-    return sorted(path.stem for path in (_PRESETS / arch).glob("*.yaml"))
+    """Names of an architecture's presets, without what they do otherwise for single data sets."""
+    return sorted(p.stem for p in (_PRESETS / arch).glob("*.yaml") if "." not in p.stem)
 
 
 def _read_preset(arch: str, name: str) -> Layer:
@@ -201,9 +197,8 @@ def user_layers(pairs: Iterable[str], flags: Mapping[str, Any]) -> list[Layer]:
 
     Arguments of components come last: they are meant for the components that the flags name.
     """
-    words = read_settings(pairs)
-    parts = {k: v for k, v in words.values.items() if k == "parts"}
-    others = {k: v for k, v in words.values.items() if k != "parts"}
+    others = dict(read_settings(pairs).values)
+    parts = {"parts": others.pop("parts", {})}
     return [Layer("--set", others), Layer("flags", flags), Layer("--set", parts)]
 
 
@@ -314,22 +309,20 @@ def _convert(value: Any, hint: Any) -> Any:
             raise TypeError
         inner = typing.get_args(hint)[0]
         return tuple(_convert(i.strip() if isinstance(i, str) else i, inner) for i in items)
+    if isinstance(value, bool) is not (hint is bool):  # Python takes true for the number 1
+        raise TypeError
     if hint is bool:
-        if not isinstance(value, bool):
-            raise TypeError
         return value
     if hint is int:
-        if isinstance(value, bool) or (isinstance(value, float) and value != int(value)):
+        if isinstance(value, float) and value != int(value):
             raise TypeError
         return int(value)
     if hint is float:
-        if isinstance(value, bool):
-            raise TypeError
         return float(value)  # YAML 1.1 reads 1e-3 as a string: accept it
     if hint is str:
         if isinstance(value, list):  # class_weights: [1, 1, 2]
             return ",".join(map(str, value))
-        if not isinstance(value, str | int | float) or isinstance(value, bool):
+        if not isinstance(value, str | int | float):
             raise TypeError
         return str(value)
     if not isinstance(value, Mapping) or not all(isinstance(v, Mapping) for v in value.values()):

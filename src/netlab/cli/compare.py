@@ -19,9 +19,8 @@ from netlab.cli.flags import (
     flags_from,
     given,
 )
-from netlab.cli.missing_data import ensure_data
 from netlab.cli.signals import StopSignal
-from netlab.cli.training import NewRun, train_run
+from netlab.cli.training import NewRun, ensure_data, train_run
 from netlab.cli.view.comparison import comparison_lines
 from netlab.cli.view.messages import note
 from netlab.compare.methods import method_configs, named_runs, task_of_run
@@ -97,9 +96,12 @@ def compare(
         shared = configs[0]
         _check_judge(judge, str(stated("architecture", shared.arch, "task")), runs_dir)
 
-        from netlab.compare.training import check_methods, train_methods
+        from netlab.compare.training import train_methods
+        from netlab.training import prepare
 
-        check_methods(configs)
+        for each in configs:  # what cannot be trained is refused before anything is
+            prepare.check(each)
+            prepare.settle(each)
         for dataset in dict.fromkeys(config.dataset for config in configs):
             ensure_data(next(c for c in configs if c.dataset == dataset), download)
         stop = StopSignal()

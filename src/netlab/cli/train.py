@@ -19,7 +19,7 @@ from netlab.cli.flags import (
     given,
     in_run,
 )
-from netlab.cli.training import NewRun, train_run
+from netlab.cli.training import NewRun, ensure_data, train_run
 from netlab.cli.view.text import duration, terminal_width
 from netlab.cli.view.training import TerminalView
 from netlab.config import AUTO, MACHINE_FIELDS, TrainConfig, changes
@@ -68,14 +68,19 @@ def train(
             raise UsageError(
                 "--resume goes on in the run's own folder: leave out --name, --run-dir"
             )
-        layers = user_layers(set_ or [], given(_without_open_machine(flags)))
-        run, merged = _resumed(arch, resume, runs_dir, layers, (preset_, config), allow_changes)
+        if preset_ or config:
+            raise UsageError(
+                "--resume takes its settings from the run: leave out --preset and --config"
+            )
+        # A run that goes on keeps its machine: --precision auto and the like change nothing.
+        typed = {k: v for k, v in given(flags).items() if not (k in MACHINE_FIELDS and v in AUTO)}
+        layers = user_layers(set_ or [], typed)
+        run, merged = _resumed(arch, resume, runs_dir, layers, allow_changes=allow_changes)
     elif allow_changes:
         raise UsageError("--allow-changes goes with --resume RUN")
     else:
         merged = merged_settings(arch, preset_, config, set_, flags)
         run = None
-    from netlab.cli.missing_data import ensure_data
     from netlab.training.prepare import check
 
     check(merged)
@@ -133,28 +138,14 @@ def merged_settings(
     return merge({}, recipe(arch, layers, preset_))
 
 
-def _without_open_machine(flags: dict[str, Any]) -> dict[str, Any]:
-    """The flags without `--precision auto` and the like: a run that goes on keeps its machine."""
-    return {k: v for k, v in flags.items() if not (k in MACHINE_FIELDS and v in AUTO)}
-
-
 def _resumed(
-    arch: str | None,
-    name: str,
-    runs_dir: Path,
-    layers: list[Layer],
-    others: tuple[Any, ...],
-    allow_changes: bool,
+    arch: str | None, name: str, runs_dir: Path, layers: list[Layer], *, allow_changes: bool
 ) -> tuple[RunDir, TrainConfig]:
     """The run to go on with and its config; what breaks equality has to be allowed."""
     run = find_run(name, runs_dir)
     from netlab.runs.pictures import with_own_paths
 
     stored = with_own_paths(merge({}, [read_config_file(run.config)]), run)
-    if any(others):
-        raise UsageError(
-            "--resume takes its settings from the run: leave out --preset and --config"
-        )
     if arch is not None and arch != stored.arch:
         raise UsageError(f"{run.path}: the run trains {stored.arch}, not {arch}")
     changed = merge(stored.to_dict(), layers)

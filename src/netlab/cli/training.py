@@ -1,4 +1,4 @@
-"""One training from the command line, from its settings to its last epoch."""
+"""One training from the command line, from missing data to its last epoch."""
 
 import contextlib
 import shlex
@@ -6,10 +6,13 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import typer
+
 from netlab.cli.signals import StopSignal
 from netlab.cli.view.training import TerminalView
-from netlab.components import parts_of
+from netlab.components import component, parts_of
 from netlab.config import TrainConfig
+from netlab.errors import DataError
 from netlab.runs.folder import RunDir, create_run
 
 _SHORT = 16  # characters; longer losses stay out of the name of the run's folder
@@ -23,6 +26,38 @@ class NewRun(NamedTuple):
     """Stands behind the date; made of the components without."""
     run_dir: Path | None = None
     """The folder itself, instead of one in `runs_dir`."""
+
+
+def ensure_data(config: TrainConfig, download: bool | None) -> None:
+    """Fetch a missing data set if the user wants it; without an answer, its own error speaks.
+
+    Args:
+        config: names the data set and its folder.
+        download: fetch without asking, never, or (None) ask on a terminal.
+
+    Raises:
+        DataError: `--download` for a data set that is not published for download.
+        WorkFailed: the download failed.
+    """
+    from netlab.contracts.dataset import Downloadable
+
+    dataset = component(config, "dataset")()
+    if not isinstance(dataset, Downloadable):
+        if download:
+            raise DataError(f"--download: '{config.dataset}' is no data set that can be fetched")
+        return
+    from netlab.data.readers.folders import data_dir
+
+    folder = data_dir(config.data_dir)
+    if dataset.present(folder) or download is False:
+        return
+    if download is None:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            return
+        question = f"{config.dataset}: download {dataset.download_size} into {folder}?"
+        if not typer.confirm(question, default=True, err=True):
+            return
+    dataset.download(folder)
 
 
 def train_run(

@@ -93,7 +93,7 @@ class Method:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Methods on the same part of the same data."""
+    """Methods on the same split of the same data."""
 
     methods: Sequence[Method]
     measures: Sequence[Measure]
@@ -114,7 +114,7 @@ class Comparison:
     @property
     def same_pictures(self) -> bool:
         """Whether all runs were scored on the same pictures."""
-        return _same_pictures(self.entries)
+        return len({entry.pictures for entry in self.entries}) == 1
 
     @property
     def same_machine(self) -> bool:
@@ -124,8 +124,7 @@ class Comparison:
     @property
     def baselines(self) -> dict[str, Any]:
         """Results of the trivial predictors; none if the methods' data differ."""
-        baselines: dict[str, Any] = self.first.values["baselines"] if self.same_pictures else {}
-        return baselines
+        return dict(self.first.values["baselines"]) if self.same_pictures else {}
 
     def best_trivial(self) -> tuple[str, dict[str, Any]]:
         """Name and result of the trivial predictor with the best score; empty without any."""
@@ -269,24 +268,19 @@ def side_by_side(entries: Sequence[Entry], known: Mapping[RunDir, str] | None = 
     methods = [Method(n, group) for n, group in zip(names, groups.values(), strict=True)]
     # Classes may differ between data sets: each measure that any of them has.
     measures = list(dict.fromkeys(m for e in firsts for m in e.report.measures()))
-    return Comparison(methods, measures, _differences(methods, measures[0]))
+    comparable = len({entry.pictures for entry in entries}) == 1
+    differences = _differences(methods, measures[0]) if comparable else {}
+    return Comparison(methods, measures, differences)
 
 
 def _sign(score: Measure) -> int:
     return -1 if score.higher_is_better is False else 1
 
 
-def _same_pictures(entries: Sequence[Entry]) -> bool:
-    return len({entry.pictures for entry in entries}) == 1
-
-
 def _differences(methods: Sequence[Method], score: Measure) -> dict[tuple[int, int], Difference]:
-    """For each two methods on the same pictures; the sign is such that more is better."""
-    entries = [entry for method in methods for entry in method.entries]
-    if not _same_pictures(entries):
-        return {}
+    """For each two methods, all on the same pictures; the sign is such that more is better."""
     sign = _sign(score)
-    draws = draw_pictures(len(entries[0].report.data.names))
+    draws = draw_pictures(len(methods[0].entries[0].report.data.names))
     resampled = [
         sign * draw_runs([entry.report.resampled(draws) for entry in method.entries], seed=seed)
         for seed, method in enumerate(methods, start=1)

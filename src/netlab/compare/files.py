@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import yaml
@@ -174,16 +174,17 @@ def _gallery(comparison: Comparison) -> Html | None:
     layers: list[str] = []
     key: Html | None = None
     for name, indices in ranked(by_rank).items():
-        shown = _pictures(comparison, indices)
-        if shown is None:
+        pictures = _pictures(comparison, indices)
+        if pictures is None:
             return None
-        common = shown.common
-        layers = [*(head for head, _ in common.common), *(m.name for m in comparison.methods)]
-        key = legend([(label, colour, "area") for label, colour in common.legend])
-        stacks = [*(stack for _, stack in common.common), *(s.own for s in shown.by_method)]
+        by_method, captions = pictures
+        first = by_method[0]
+        layers = [*(head for head, _ in first.common), *(m.name for m in comparison.methods)]
+        key = legend([(label, colour, "area") for label, colour in first.legend])
+        stacks = [*(stack for _, stack in first.common), *(shown.own for shown in by_method)]
         examples = [
-            Example(common.names[i], [picture_uri(stack[i]) for stack in stacks], shown.caption(i))
-            for i in range(len(indices))
+            Example(first.names[i], [picture_uri(stack[i]) for stack in stacks], caption)
+            for i, caption in enumerate(captions)
         ]
         groups.append(Group(name, examples))
     order = "Ordered by the mean over the methods; numbers below a picture by method."
@@ -193,18 +194,6 @@ def _gallery(comparison: Comparison) -> Html | None:
 def _yaml(values: Mapping[str, Any]) -> str:
     text: str = yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)
     return text
-
-
-class _Pictures(NamedTuple):
-    """The same pictures under every method."""
-
-    common: Shown
-    by_method: list[Shown]
-
-    def caption(self, index: int) -> str:
-        """The name of a picture, and how well each method does on it."""
-        scores = " / ".join(shown.scores[index] for shown in self.by_method)
-        return f"{self.common.names[index]} · {scores}"
 
 
 def _panels(comparison: Comparison) -> list[Panel]:
@@ -229,15 +218,22 @@ def _ranks(comparison: Comparison) -> NDArray[np.float64] | None:
     return means
 
 
-def _pictures(comparison: Comparison, indices: NDArray[np.int64]) -> _Pictures | None:
-    """Some pictures under every method; None where a method makes no pictures."""
+def _pictures(
+    comparison: Comparison, indices: NDArray[np.int64]
+) -> tuple[list[Shown], list[str]] | None:
+    """Pictures under every method, and a caption for each: its name and its scores by method.
+
+    None where a method makes no pictures.
+    """
     by_method = []
     for method in comparison.methods:
         shown = method.entries[0].report.shown(indices)
         if shown is None:
             return None
         by_method.append(shown)
-    return _Pictures(by_method[0], by_method)
+    scores = zip(*(shown.scores for shown in by_method), strict=True)
+    names = by_method[0].names
+    return by_method, [f"{n} · {' / '.join(each)}" for n, each in zip(names, scores, strict=True)]
 
 
 def _pictures_figure(comparison: Comparison) -> Image.Image | None:
@@ -247,14 +243,15 @@ def _pictures_figure(comparison: Comparison) -> Image.Image | None:
         return None
     order = best_first(by_rank)
     spread = np.linspace(0, len(order) - 1, min(_SHOWN, len(order)))
-    chosen = _pictures(comparison, order[np.unique(spread.astype(np.int64))])
-    if chosen is None:
+    pictures = _pictures(comparison, order[np.unique(spread.astype(np.int64))])
+    if pictures is None:
         return None
-    common, split = chosen.common, comparison.first.values["split"]
-    pairs = zip(comparison.methods, chosen.by_method, strict=True)
+    by_method, captions = pictures
+    split = comparison.first.values["split"]
+    pairs = zip(comparison.methods, by_method, strict=True)
     return draw_stacks(
-        [*common.common, *((method.name, shown.own) for method, shown in pairs)],
-        [chosen.caption(index) for index in range(len(common.names))],
+        [*by_method[0].common, *((method.name, shown.own) for method, shown in pairs)],
+        captions,
         title=f"{split} pictures, evenly spread from the best to the worst; numbers by method",
-        legend=common.legend,
+        legend=by_method[0].legend,
     )

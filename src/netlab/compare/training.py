@@ -21,17 +21,6 @@ Train = Callable[[TrainConfig, RunDir | None], RunDir]
 """Trains a config in a new folder, or goes on with a run."""
 
 
-def check_methods(configs: Sequence[TrainConfig]) -> None:
-    """Refuse what cannot be trained, before anything is.
-
-    Raises:
-        ConfigError, UsageError: see `netlab.training.prepare.check` and `settle`.
-    """
-    for config in configs:
-        prepare.check(config)
-        prepare.settle(config)
-
-
 def train_methods(
     configs: Sequence[TrainConfig],
     runs_dir: Path,
