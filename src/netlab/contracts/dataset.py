@@ -26,24 +26,6 @@ class Dropped(NamedTuple):
     reason: str
 
 
-class PictureSet(Protocol):
-    """What every split of any data set has, whatever its pictures come with."""
-
-    @property
-    def images(self) -> NDArray[np.uint8]:
-        """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
-
-    @property
-    def targets(self) -> NDArray[np.uint8] | NDArray[np.int64]:
-        """What each picture comes with, by the first axis."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """A name for each picture, for people; unique."""
-
-    def __len__(self) -> int: ...
-
-
 @dataclass(frozen=True)
 class SegmentationSet:
     """One split of a segmentation data set, decoded and resized."""
@@ -92,6 +74,10 @@ class LabelledSet:
         return len(self.names)
 
 
+PictureSet = SegmentationSet | LabelledSet
+"""One split of any data set, whatever its pictures come with."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DataRequest:
     """Which split of a data set, and how it is prepared."""
@@ -118,7 +104,7 @@ class Dataset(Protocol):
     def target(self) -> Target:
         """What each picture comes with."""
 
-    def load(self, request: DataRequest, /) -> SegmentationSet | LabelledSet:
+    def load(self, request: DataRequest, /) -> PictureSet:
         """Decode, resize and return one split, in the form that fits `target`.
 
         Raises:
@@ -126,7 +112,7 @@ class Dataset(Protocol):
         """
 
 
-def load_split(dataset: Dataset, request: DataRequest) -> SegmentationSet | LabelledSet:
+def load_split(dataset: Dataset, request: DataRequest) -> PictureSet:
     """What a data set gives for a request, if it keeps its contract.
 
     Raises:
@@ -142,7 +128,7 @@ def load_split(dataset: Dataset, request: DataRequest) -> SegmentationSet | Labe
 def _broken(split: object, target: Target, size: int) -> str | None:
     """How what a data set gave differs from what it should; None if it does not."""
     wanted = SegmentationSet if target == "masks" else LabelledSet
-    if not isinstance(split, SegmentationSet | LabelledSet) or not isinstance(split, wanted):
+    if not isinstance(split, PictureSet) or not isinstance(split, wanted):
         return f"pictures with {target} come as {wanted.__name__}, not as {type(split).__name__}"
     count = len(split.names)
     if target == "masks":
