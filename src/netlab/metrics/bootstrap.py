@@ -1,4 +1,4 @@
-"""Is one score really higher than another? Paired bootstrap over the pictures of a test split."""
+"""Is one score really higher than another? Paired bootstrap over the pictures of a test part."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
