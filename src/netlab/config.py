@@ -39,7 +39,7 @@ PART_KINDS = (
 )
 """Kinds of components that take further arguments from `parts`."""
 MACHINE_PATHS = ("data_dir", "images", "masks")
-"""Fields that name places on one machine: kept in config.yaml, left out of weights files."""
+"""Fields that name paths on one machine: kept in config.yaml, left out of weights files."""
 
 
 class Setting(NamedTuple):
@@ -87,7 +87,7 @@ MACHINE_FIELDS = ("device", "precision", "threads")
 AUTO = ("auto", 0)
 """Wishes that leave the fields of the machine to what is there, or to what a run has."""
 FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop", "save_every", "on_nan", "log")
-"""Fields that may be given anew on resume: places, the length, and what is done beside the steps;
+"""Fields that may be given anew on resume: paths, the length, and what is done beside the steps;
 no finished step depends on them. A longer run stretches the schedule from there on."""
 
 _network = partial(option, "Network")
@@ -149,7 +149,7 @@ class TrainConfig:
     )
     limit: int | None = _data(
         None,
-        "train and validate on at most this many pictures each; the test part stays whole",
+        "train and validate on at most this many pictures each; the test split stays whole",
         minimum=1,
     )
     skip_bad: bool = _data(False, "drop unpaired files and bad masks instead of stopping")
@@ -166,7 +166,7 @@ class TrainConfig:
     class_weights: str = _optim(
         "none", "none, balanced, or numbers in the order of the classes, 1,1,2", optional=True
     )
-    epochs: int = _optim(20, "passes over the training part", minimum=1)
+    epochs: int = _optim(20, "passes over the training split", minimum=1)
     batch_size: int = _optim(16, "pictures per step", minimum=1)
     lr: float = _optim(1e-3, "peak learning rate", above=0)
     helper_lr: float = _optim(
@@ -265,7 +265,7 @@ class TrainConfig:
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
 
     def portable(self) -> dict[str, Any]:
-        """`to_dict` without the places of one machine, for weights files."""
+        """`to_dict` without the paths of one machine, for weights files."""
         return {k: v for k, v in self.to_dict().items() if k not in MACHINE_PATHS}
 
 

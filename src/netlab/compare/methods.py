@@ -114,7 +114,7 @@ def grid(words: Sequence[str]) -> list[Layer]:
 
     Raises:
         UsageError: a word without a key or without values, a key or a value given twice, a key
-            that makes no method, such as seed or device, or a list, whose commas part no values.
+            that makes no method, such as seed or device, or a list: commas separate values.
         ConfigError: a value that is not YAML.
     """
     axes: list[list[str]] = []
@@ -131,8 +131,8 @@ def grid(words: Sequence[str]) -> list[Layer]:
             raise UsageError(f"--grid {word}: runs that differ in {key} alone are not compared")
         if any(choice[0] in "[{" for choice in choices):
             raise UsageError(
-                f"--grid {word}: no lists, as each comma parts two values; train each with --set "
-                "and name the runs: netlab compare RUN RUN"
+                f"--grid {word}: no lists, as each comma separates two values; train each with "
+                "--set and name the runs: netlab compare RUN RUN"
             )
         keys.append(key)
         axes.append([f"{key}={choice}" for choice in choices])

@@ -109,7 +109,7 @@ def source_for(
         else:
             source = pick_pictures(scored.data, request.excluded, request.total, request.seed)
             if request.total is not None and len(source) < request.total:
-                note(f"the test part has only {len(source)} pictures for this")
+                note(f"the test split has only {len(source)} pictures for this")
             return source
     assert request.total is not None
     note(f"z drawn from N(0, I), seed {request.seed}")
