@@ -54,6 +54,8 @@ from netlab.weights.file import read_tensors
 from tests._copies import drawn
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 SCORE = Measure("mIoU", ("miou",), higher_is_better=True)
 
 
@@ -599,7 +601,7 @@ LABELLED = [
 @pytest.mark.parametrize(
     ("arch", "axis", "score", "pictures"),
     [
-        ("vae", "latent=2,6", "reconstruction_nats", True),
+        pytest.param("vae", "latent=2,6", "reconstruction_nats", True, marks=pytest.mark.slow),
         ("classifier", "lr=0.001,0.01", "accuracy", False),
     ],
 )
@@ -643,6 +645,7 @@ def _interrupt_at(monkeypatch: pytest.MonkeyPatch, row: int) -> None:
     monkeypatch.setattr(engine_train, "finish_epoch", finish_and_interrupt)
 
 
+@pytest.mark.slow
 def test_an_interrupted_comparison_is_ended_by_the_same_command(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -678,6 +681,7 @@ def test_ctrl_c_in_the_last_epoch_of_a_method_ends_the_comparison_too(
     assert "stopped before 2 of 2: dice" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [["--epochs", "2"], ["--epochs", "2", "--lr", "0.5"]])
 def test_a_run_that_was_altered_is_not_the_same_training(
     changes: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
@@ -707,6 +711,7 @@ def test_a_run_of_a_damaged_config_is_no_training_to_go_on_with(
     assert find_training(replace(config, limit=None), folder / "runs") is None
 
 
+@pytest.mark.slow
 def test_seeds_through_the_command(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--grid", "loss=ce,dice", "--seeds", "2", *FLAGS]
     code, out, err = _compare(*words, "--json", capsys=capsys)
@@ -839,6 +844,7 @@ def _pairs(folder: Path, count: int) -> None:
             Image.fromarray(picture).save(folder / name / f"{i}.png")
 
 
+@pytest.mark.slow
 def test_runs_on_pictures_that_have_changed_are_not_taken(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -881,6 +887,7 @@ def test_own_pictures_may_lie_elsewhere_by_now(
     assert "images" in err
 
 
+@pytest.mark.slow
 def test_a_finished_run_without_whole_weights_is_not_taken(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -895,6 +902,7 @@ def test_a_finished_run_without_whole_weights_is_not_taken(
     assert err.count("runs/copy/best.safetensors: damaged") == 1
 
 
+@pytest.mark.slow
 def test_a_damaged_byte_in_a_finished_run_is_trained_anew(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

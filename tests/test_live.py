@@ -478,6 +478,7 @@ def read_until(leader: int, enough: Callable[[str], bool], drawn: bytes = b"") -
     return drawn
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_a_clean_terminal_and_stdout_untouched(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty", reason="pseudo-terminals are POSIX")
     import fcntl
