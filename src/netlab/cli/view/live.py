@@ -81,7 +81,7 @@ class TimeLeft:
 
 
 class LiveView:
-    """Drawn anew several times a second by rich's `Live`; `TerminalView` tells it of the training.
+    """Drawn anew several times a second by rich's `Live`; `TerminalView` passes on what happens.
 
     Args:
         console: where it is shown; asked for its size each time.
@@ -107,9 +107,8 @@ class LiveView:
         )
         self.samples = samples
         self.rows: list[Mapping[str, Any]] = list(facts.get("rows", ()))
-        self.epoch, self.done, self.total = (
-            facts[name] for name in ("first_epoch", "first_batch", "batches")
-        )
+        self.epoch, self.done = facts["first_epoch"], facts["first_batch"]
+        self.total = facts["batches"]
         self.progress = ""
         self.sample: Sample | None = None
         self.sample_epoch: int | None = None

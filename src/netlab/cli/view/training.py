@@ -71,7 +71,7 @@ class TerminalView:
         self._write(text, text)
 
     def log_to(self, log: Path) -> None:
-        """Append what was said so far, and from now on all, to a file."""
+        """Append all lines so far, and from now on every line, to a file."""
         self.log = log
         with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in self.unlogged)
