@@ -10,13 +10,17 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from netlab.config import TrainConfig, flag_of
+from netlab.data import synthetic
 from netlab.settings import Layer, defaults_of, merge, recipe
 from tests._copies import write_pairs, write_pets
+from tests.forks import run_forked
 
 torch.set_num_threads(1)
 
@@ -31,6 +35,27 @@ def _own_environment(
     if "NETLAB_DATA" in os.environ:
         monkeypatch.setenv("NETLAB_REAL_DATA", os.environ["NETLAB_DATA"])
         monkeypatch.delenv("NETLAB_DATA")
+
+
+_PICTURES: dict[tuple[int, int], Any] = {}
+
+
+@pytest.fixture
+def drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each picture of `synthetic` is drawn once in all tests that ask for this.
+
+    A picture follows from the state of its generator and its size; scoring draws all that a
+    trivial predictor learns from, which takes longer than a tiny training.
+    """
+    draw = synthetic.draw
+
+    def recall(rng: np.random.Generator, size: int) -> Any:
+        key = rng.bit_generator.state["state"]["state"], size
+        if key not in _PICTURES:
+            _PICTURES[key] = draw(rng, size)
+        return _PICTURES[key]
+
+    monkeypatch.setattr(synthetic, "draw", recall)
 
 
 @pytest.fixture
@@ -55,6 +80,19 @@ def netlab(
         timeout=240,
         check=False,
     )
+
+
+def forked(
+    *words: str | Path, cwd: Path, stdin: bytes = b"", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command as `netlab` does, but in a fork of a process that has imported torch already.
+
+    For what the command does; its start is left to the tests that call `netlab`. Where there are
+    no forks, it is the same as `netlab`.
+    """
+    if not hasattr(os, "fork"):
+        return netlab(*words, cwd=cwd, stdin=stdin, env=env)
+    return run_forked([*map(str, words)], cwd, stdin, {**os.environ, **(env or {})})
 
 
 _TINY: dict[str, object] = {
@@ -85,6 +123,11 @@ def tiny_labelled(arch: str, **changes: object) -> TrainConfig:
 TINY_FLAGS: Sequence[str] = [
     word for name, value in _TINY_UNET.items() for word in (flag_of(name), str(value))
 ]
+
+
+def slow(*values: object) -> list[Any]:
+    """Values of a parametrised test that only the long suite goes through."""
+    return [pytest.param(value, marks=pytest.mark.slow) for value in values]
 
 
 def read_rows(path: Path) -> list[dict[str, str]]:

@@ -1,6 +1,10 @@
-"""The commands through the real process: exit codes, one line an error, stdout for results."""
+"""The commands as processes: exit codes, one line an error, stdout for results.
+
+Each command is called once by `netlab`, the real one; `forked` is for what more there is to see.
+"""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,8 +13,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from netlab.cli.main import COMMANDS
 from tests._copies import drawn
-from tests.conftest import TINY_FLAGS, netlab
+from tests._docs import ROOT
+from tests.conftest import TINY_FLAGS, forked, netlab, slow
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +33,48 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert "epoch 2/2" in said
     assert "\x1b[" not in said, "no colours in a pipe"
     return cwd
+
+
+THROUGH_THE_PROCESS = {
+    "train": ("unet", *TINY_FLAGS, "--epochs", "1", "--run-dir", "other", "--json"),
+    "eval": ("last", "--limit", "8", "--json"),
+    "predict-mask": ("pet.jpg", "--json"),
+    "swap-label": ("--label", "3", "--count", "2", "--from-prior", "--json"),
+    "compare": ("last", "--json"),
+    "list": ("--json",),
+    "info": ("last", "--json"),
+    "download": ("pets", "--data-dir", "pets"),
+    "runs": ("--json",),
+}
+"""A call of each command that does its work, and what stands behind its name."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_works_as_the_real_process(
+    runs: Path, tmp_path: Path, pets_copy: Path, command: str
+) -> None:
+    """Started from nothing, in a folder with a run, a picture and a data set."""
+    shutil.copytree(runs / "runs", tmp_path / "runs")
+    shutil.copy(ROOT / "examples" / "pet.jpg", tmp_path)
+    assert pets_copy.parent == tmp_path
+    done = netlab(command, *THROUGH_THE_PROCESS[command], cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    if "--json" in THROUGH_THE_PROCESS[command]:
+        assert json.loads(done.stdout)
+    else:
+        assert b"already in pets" in done.stdout
+
+
+@pytest.mark.parametrize("words", [(), *((command,) for command in COMMANDS)], ids=" ".join)
+def test_help_of_the_real_process(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = netlab(*words, "--help", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Usage: " in done.stdout
+    shown = " ".join(done.stdout.decode().replace("│", " ").split())
+    for line in [COMMANDS[words[0]][1]] if words else [about for _, about in COMMANDS.values()]:
+        assert line in shown
+    assert done.stderr == b""
 
 
 def one_line(done: subprocess.CompletedProcess[bytes], code: int) -> str:
@@ -72,7 +120,7 @@ def one_line(done: subprocess.CompletedProcess[bytes], code: int) -> str:
 )
 def test_wrong_use_is_one_line_and_exit_2(tmp_path: Path, words: list[str], expected: str) -> None:
     env = {"CUDA_VISIBLE_DEVICES": ""}
-    assert expected in one_line(netlab(*words, cwd=tmp_path, env=env), 2)
+    assert expected in one_line(forked(*words, cwd=tmp_path, env=env), 2)
     assert not (tmp_path / "runs").exists(), "nothing written"
 
 
@@ -101,7 +149,7 @@ def test_info_of_a_description_of_wrong_types_is_one_line(
 
     path = next(runs.glob("runs/*/best.safetensors"))
     save_weights(tmp_path / "w.safetensors", read_tensors(path), read_header(path).about | harm)
-    done = netlab("info", "w.safetensors", cwd=tmp_path)
+    done = forked("info", "w.safetensors", cwd=tmp_path)
     assert "w.safetensors: its description of itself is damaged" in one_line(done, 2)
 
 
@@ -115,11 +163,11 @@ def test_info_describes_weights_without_torch(runs: Path) -> None:
 
 
 def test_eval_prints_a_table_and_one_json_document(runs: Path) -> None:
-    table = netlab("eval", "last", "--device", "cpu", "--csv", "scores.csv", cwd=runs)
+    table = forked("eval", "last", "--device", "cpu", "--csv", "scores.csv", cwd=runs)
     assert table.returncode == 0, table.stderr.decode()
     assert b"mean mask" in table.stdout
     assert (runs / "scores.csv").read_text().startswith("name,miou,pixel_accuracy,iou_pet")
-    done = netlab("eval", "last", "--json", "--split", "val", "--device", "cpu", cwd=runs)
+    done = forked("eval", "last", "--json", "--split", "val", "--device", "cpu", cwd=runs)
     result = json.loads(done.stdout)
     keys = {
         "split", "count", "dropped", "miou", "pixel_accuracy", "iou", "dice", "binary_iou",
@@ -134,13 +182,13 @@ def test_eval_prints_a_table_and_one_json_document(runs: Path) -> None:
     for name in ("eval_test.png", "eval_val.png"):
         with Image.open(folder / name) as image:
             assert image.width > 300
-    again = netlab("eval", "last", "--csv", "scores.csv", cwd=runs)
+    again = forked("eval", "last", "--csv", "scores.csv", cwd=runs)
     assert "--overwrite" in one_line(again, 2)
 
 
 def test_eval_scores_own_folders(runs: Path, pairs_copy: tuple[Path, Path]) -> None:
     images, masks = pairs_copy
-    done = netlab("eval", "last", "--images", images, "--masks", masks, "--json", cwd=runs)
+    done = forked("eval", "last", "--images", images, "--masks", masks, "--json", cwd=runs)
     assert done.returncode == 0, done.stderr.decode()
     assert json.loads(done.stdout)["count"] == 20
     folder = next((runs / "runs").iterdir())
@@ -152,8 +200,8 @@ def test_scores_are_told_even_where_the_figure_cannot_be_written(runs: Path) -> 
     blocked = folder / "eval_val.png"
     blocked.unlink(missing_ok=True)
     words = ("eval", "last", "--split", "val", "--json", "--figure", "/proc/none/x.png")
-    assert netlab(*words, cwd=runs).returncode == 2, "no such folder"
-    done = netlab(*words[:-1], "/proc/x.png", cwd=runs)
+    assert forked(*words, cwd=runs).returncode == 2, "no such folder"
+    done = forked(*words[:-1], "/proc/x.png", cwd=runs)
     assert done.returncode == 3
     assert json.loads(done.stdout)["split"] == "val"
 
@@ -167,6 +215,7 @@ def test_commands_hold_no_place_of_this_machine(monkeypatch: pytest.MonkeyPatch)
     assert command_line().startswith("netlab train --data-dir c --images=d -x --loss")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 def test_a_killed_run_goes_on_and_ends_with_equal_bits(tmp_path: Path) -> None:
     flags = [*TINY_FLAGS, "--epochs", "8"]
@@ -186,7 +235,7 @@ def test_a_killed_run_goes_on_and_ends_with_equal_bits(tmp_path: Path) -> None:
 
 
 def test_dry_run_writes_nothing(tmp_path: Path) -> None:
-    done = netlab("train", "unet", *TINY_FLAGS, "--dry-run", "--json", cwd=tmp_path)
+    done = forked("train", "unet", *TINY_FLAGS, "--dry-run", "--json", cwd=tmp_path)
     facts = json.loads(done.stdout)
     assert facts["shapes"]["input"] == [8, 3, 32, 32]
     assert facts["shapes"]["head"] == [8, 3, 32, 32]
@@ -200,12 +249,12 @@ def test_training_on_pairs_and_on_pets(
 ) -> None:
     small = "--image-size 32 --width 4 --depth 2 --stem 1 --epochs 1 --batch-size 8 --threads 1"
     images, masks = pairs_copy
-    done = netlab(
+    done = forked(
         "train", "unet", "--dataset", "pairs", "--images", images, "--masks", masks,
         *small.split(), cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    done = netlab(
+    done = forked(
         "train", "unet", "--encoder", "strided", "--decoder", "upsample", "--loss", "dice",
         *small.split(), cwd=tmp_path, env={"NETLAB_DATA": str(pets_copy)},
     )  # fmt: skip
@@ -221,19 +270,19 @@ def test_weights_of_another_data_set_are_told_apart(runs: Path, tmp_path: Path) 
     for n, (image, mask) in enumerate(zip(*drawn(4), strict=True)):
         Image.fromarray(image).save(folders[0] / f"{n}.png")
         Image.fromarray((mask > 1).astype("uint8")).save(folders[1] / f"{n}.png")
-    done = netlab(
+    done = forked(
         "train", "unet", *TINY_FLAGS, "--dataset", "pairs", "--images", folders[0],
         "--masks", folders[1], "--classes", "thing,ground", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    done = netlab("eval", "last", "--json", cwd=tmp_path)
+    done = forked("eval", "last", "--json", cwd=tmp_path)
     assert json.loads(done.stdout)["iou"].keys() == {"thing", "ground"}
-    done = netlab("predict-mask", folders[0] / "0.png", "--weights", "last", cwd=tmp_path)
+    done = forked("predict-mask", folders[0] / "0.png", "--weights", "last", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals to other processes are POSIX")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, *slow(signal.SIGTERM)])
 def test_interrupt_saves_and_resume_ends_with_equal_weights(
     runs: Path, tmp_path: Path, number: int
 ) -> None:
@@ -249,14 +298,14 @@ def test_interrupt_saves_and_resume_ends_with_equal_weights(
     assert "netlab train --resume r" in rest
     state = json.loads((tmp_path / "r" / "state.json").read_text())
     assert state["epoch"] >= 2
-    refused = netlab("train", "--resume", "r", "--lr", "0.5", cwd=tmp_path)
+    refused = forked("train", "--resume", "r", "--lr", "0.5", cwd=tmp_path)
     assert "--lr was 0.004, is 0.5; to go on all the same, add --allow-changes" in one_line(
         refused, 2
     )
-    done = netlab("train", "--resume", "r", cwd=tmp_path)
+    done = forked("train", "--resume", "r", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     if number == signal.SIGINT:
-        whole = netlab("train", "unet", *flags, "--run-dir", "whole", cwd=tmp_path)
+        whole = forked("train", "unet", *flags, "--run-dir", "whole", cwd=tmp_path)
         assert whole.returncode == 0
         from netlab.weights.file import read_tensors
 
@@ -267,7 +316,7 @@ def test_interrupt_saves_and_resume_ends_with_equal_weights(
 def test_an_existing_run_folder_is_never_touched(runs: Path) -> None:
     folder = next((runs / "runs").iterdir())
     before = {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
-    done = netlab("train", "unet", *TINY_FLAGS, "--run-dir", folder, cwd=runs)
+    done = forked("train", "unet", *TINY_FLAGS, "--run-dir", folder, cwd=runs)
     assert "exists already" in one_line(done, 2)
     assert before == {p: p.stat().st_mtime_ns for p in folder.rglob("*")}
 
@@ -278,12 +327,12 @@ def test_short_training_on_the_real_pets_beats_the_mean_mask(
     real_pets: Path, tmp_path: Path
 ) -> None:
     env = {"NETLAB_DATA": str(real_pets)}
-    done = netlab(
+    done = forked(
         "train", "unet", "--limit", "600", "--epochs", "6", "--image-size", "64", "--width", "12",
         "--stem", "1", "--lr", "4e-3", cwd=tmp_path, env=env,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()
-    done = netlab("eval", "last", "--limit", "300", "--json", cwd=tmp_path, env=env)
+    done = forked("eval", "last", "--limit", "300", "--json", cwd=tmp_path, env=env)
     result = json.loads(done.stdout)
     assert result["miou"] > result["baselines"]["mean_mask"]["miou"] + 0.05
     assert result["count"] + result["dropped"] == 300

@@ -108,6 +108,7 @@ def place(thing: Command | Block) -> str:
 # Commands
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", RUNNABLE, ids=lambda c: f"{place(c)} {c.text}")
 def test_a_command_of_the_docs_works(command: Command, run_of: Callable[[str], Run]) -> None:
     done = run_of(command.file)[1][command]
@@ -186,6 +187,7 @@ def test_scripts_explain_themselves_and_have_the_options(
                 assert re.search(rf"{flag}\b", shown), f"{place(command)}: {script} has no {flag}"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell script")
 def test_the_script_for_own_data_takes_the_reader_s_folders(here: Path) -> None:
     """Bash runs it with a `netlab` that notes its words; they are run here."""
@@ -228,6 +230,7 @@ def test_every_block_is_of_a_language_that_is_checked() -> None:
 WHOLE = [b for b in BLOCKS if b.language == "python" and "import netlab\n" in b.text]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("block", WHOLE, ids=place)
 def test_a_python_example_runs(block: Block, here: Path) -> None:
     done = in_process(short(["train", "unet", "--json"]))
@@ -235,6 +238,7 @@ def test_a_python_example_runs(block: Block, here: Path) -> None:
     exec(compile(block.text.replace("runs/…", run), place(block), "exec"), {})
 
 
+@pytest.mark.slow
 def test_a_component_is_added_as_the_readme_says(tmp_path: Path) -> None:
     """Into a copy of the package, and nothing else is edited."""
     (block,) = [b for b in DOCUMENTS["README.md"].blocks() if "@register" in b.text]
@@ -345,6 +349,7 @@ def test_the_bundled_weights_are_documented() -> None:
         assert (len(same) == len(said)) != (name in WENT_ON), f"{name}: {about['command']}"
 
 
+@pytest.mark.slow
 def test_the_measures_of_a_vae_have_the_names_of_the_docs(here: Path) -> None:
     done = in_process(short(["eval", "vae-mnist", "--json"]))
     cells = table("docs/label-swap.md", "| key of `--json`")
@@ -371,6 +376,7 @@ SELDOM = {"failed.txt", "tensorboard", "diagram.svg"}
 """Files of runs that fail, want another package, or are asked for by a placeholder."""
 
 
+@pytest.mark.slow
 def test_the_readme_names_the_files_of_a_run(run_of: Callable[[str], Run]) -> None:
     """Of all that were trained, went on, were logged or scored."""
     folder, _ = run_of("README.md")

@@ -35,7 +35,7 @@ from netlab.training.loop import NotFinite, Trainer, epoch_batches, train_step
 from netlab.training.prepare import fit_batch, prepare, settle
 from netlab.weights.header import read_header
 from tests._copies import drawn
-from tests.conftest import netlab, tiny_config, tiny_labelled
+from tests.conftest import netlab, slow, tiny_config, tiny_labelled
 from tests.faults import KILLED, Server, configs, differences, killed_and_finished
 
 
@@ -59,6 +59,7 @@ def new_run(path: Path) -> RunDir:
     return create_run(path.parent, "x", "", path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arch", ["unet", "vae", "classifier"])
 def test_killed_anywhere_and_resumed_ends_with_equal_bits(
     server: Server, tmp_path: Path, arch: str
@@ -71,6 +72,7 @@ def test_killed_anywhere_and_resumed_ends_with_equal_bits(
     assert differences(tmp_path / "whole", tmp_path / "run") == [], seed
 
 
+@pytest.mark.slow
 def test_every_step_of_writing_the_first_state_may_be_the_last(
     server: Server, tmp_path: Path
 ) -> None:
@@ -149,7 +151,7 @@ def limit_pictures(monkeypatch: pytest.MonkeyPatch, most: int) -> None:
     monkeypatch.setattr(Segmentation, "loss", crowded)
 
 
-@pytest.mark.parametrize("harm", ["cut", "flip", "gone"])
+@pytest.mark.parametrize("harm", ["flip", *slow("cut", "gone")])
 def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, harm: str) -> None:
     config = tiny_config(epochs=3)
     whole = new_run(tmp_path / "whole")
@@ -177,6 +179,7 @@ def test_a_damaged_state_gives_way_to_the_one_before(tmp_path: Path, harm: str) 
         train(config, run, resume=True)
 
 
+@pytest.mark.slow
 def test_two_processes_do_not_share_a_run_folder(tmp_path: Path) -> None:
     run = new_run(tmp_path / "run")
     train(tiny_config(epochs=1), run)
@@ -378,6 +381,7 @@ def test_a_skipped_step_changes_nothing_but_the_count(
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
 
 
+@pytest.mark.slow
 def test_loss_scaling_is_resumed_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Overflows are left out by the scale itself, which halves, and grows after good steps."""
     from netlab.tasks.segmentation.task import Segmentation

@@ -33,6 +33,7 @@ def worker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[fuzz.Worker]:
         yield running
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CASES)
 def test_harmed_inputs_are_one_line_and_the_right_exit_code(worker: fuzz.Worker, kind: str) -> None:
     wrong = {}
@@ -43,6 +44,7 @@ def test_harmed_inputs_are_one_line_and_the_right_exit_code(worker: fuzz.Worker,
     assert not wrong
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["pictures", "weights", "yaml"])
 def test_the_real_command_answers_like_the_worker(
     worker: fuzz.Worker, tmp_path: Path, kind: str

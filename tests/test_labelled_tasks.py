@@ -40,7 +40,7 @@ from netlab.training.prepare import check, prepare, settle
 from netlab.weights.file import read_tensors, save_weights
 from netlab.weights.header import read_header
 from tests._copies import drawn
-from tests.conftest import tiny_config, tiny_labelled
+from tests.conftest import slow, tiny_config, tiny_labelled
 from tests.test_train import assert_equal_runs, fit, rows_of, stop_after
 from tests.test_vae import HELPED, SMALL_HELPERS
 
@@ -220,7 +220,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunDir]:
 
 
 @pytest.mark.parametrize("name", RESUMED)
-@pytest.mark.parametrize("batches", [1, 3, 4, 5])
+@pytest.mark.parametrize("batches", [4, *slow(1, 3, 5)])
 def test_stopped_and_resumed_ends_with_equal_bits(
     whole: dict[str, RunDir], tmp_path: Path, name: str, batches: int
 ) -> None:

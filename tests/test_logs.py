@@ -111,6 +111,7 @@ def test_stopped_and_resumed_no_epoch_is_told_twice(tmp_path: Path) -> None:
     assert_epochs_are_those_of_the_table(run)
 
 
+@pytest.mark.slow
 def test_after_a_kill_broken_lines_and_epochs_to_come_again_are_taken_back(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with pytest.raises(Interrupted):
@@ -131,6 +132,7 @@ def test_after_a_kill_broken_lines_and_epochs_to_come_again_are_taken_back(tmp_p
     assert names(run)[-5:] == ["started", "epoch", "epoch", "epoch", "ended"]
 
 
+@pytest.mark.slow
 def test_logs_may_be_asked_for_later_and_change_no_bit(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with pytest.raises(Interrupted):

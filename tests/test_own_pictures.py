@@ -18,7 +18,7 @@ from netlab.training import fit
 from netlab.weights.file import read_tensors
 from netlab.weights.header import read_header
 from tests._copies import write_mnist, write_pairs
-from tests.conftest import netlab, tiny_config, tiny_labelled
+from tests.conftest import forked, tiny_config, tiny_labelled
 
 
 def draw(folder: Path, seed: int) -> None:
@@ -99,7 +99,7 @@ def test_other_pictures_of_the_same_path_are_refused(
     with pytest.raises(DataError, match=words):
         score_run(run, "test")
     if recorded:
-        done = netlab("eval", run.path, cwd=projects[1])
+        done = forked("eval", run.path, cwd=projects[1])
         assert done.returncode == 2
         assert done.stderr.count(b"\n") == 1
 
@@ -125,7 +125,7 @@ def test_folders_of_older_runs_keep_working(run: RunDir) -> None:
 def test_resume_finds_them_too(
     projects: tuple[Path, Path], run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = netlab("train", "--resume", run.path, "--epochs", "2", cwd=projects[1])
+    done = forked("train", "--resume", run.path, "--epochs", "2", cwd=projects[1])
     assert done.returncode == 0, done.stderr
     monkeypatch.chdir(projects[1].parent)
     assert evaluate(run.path).result()["split"] == "test"

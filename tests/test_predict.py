@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import subprocess
 import sys
@@ -39,6 +38,7 @@ from netlab.settings import Layer, merge
 from netlab.tasks.load import describe, load_weights
 from netlab.tasks.segmentation.task import Segmentation
 from netlab.weights.file import save_weights
+from tests.conftest import forked, netlab
 
 CLASSES = ("pet", "background", "border")
 
@@ -545,22 +545,14 @@ def test_a_picture_that_changes_meanwhile_fails(job: Job) -> None:
 # The command
 
 
-def netlab(*words: object, cwd: Path, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "netlab", "predict-mask", *map(str, words)]
-    return subprocess.run(
-        command,
-        cwd=cwd,
-        input=data,
-        capture_output=True,
-        check=False,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
+def command(*words: object, cwd: Path) -> subprocess.CompletedProcess[bytes]:
+    return forked("predict-mask", *map(str, words), cwd=cwd)
 
 
 def test_command_with_json(weights: Path, tmp_path: Path) -> None:
     whole = jpeg(tmp_path / "in" / "a.jpg").read_bytes()
     (tmp_path / "in" / "b.jpg").write_bytes(whole[:200])
-    made = netlab(
+    made = command(
         "in", "--weights", weights, "--out", "out", "--confidence", "--json", cwd=tmp_path
     )
     assert made.returncode == 1, made.stderr
@@ -581,8 +573,9 @@ def test_command_through_a_pipe(weights: Path, tmp_path: Path) -> None:
     buffer = io.BytesIO()
     picture(30, 20).save(buffer, "PNG")
     made = netlab(
-        "-", "--weights", weights, "--format", "ids", cwd=tmp_path, data=buffer.getvalue()
-    )
+        "predict-mask", "-", "--weights", weights, "--format", "ids",
+        cwd=tmp_path, stdin=buffer.getvalue(),
+    )  # fmt: skip
     assert made.returncode == 0, made.stderr
     image = Image.open(io.BytesIO(made.stdout))
     assert (image.mode, image.size) == ("L", (30, 20))
@@ -591,12 +584,12 @@ def test_command_through_a_pipe(weights: Path, tmp_path: Path) -> None:
 
 def test_command_twice_then_the_rest(weights: Path, tmp_path: Path) -> None:
     jpeg(tmp_path / "pet.jpg")
-    first = netlab("pet.jpg", "--weights", weights, cwd=tmp_path)
+    first = command("pet.jpg", "--weights", weights, cwd=tmp_path)
     assert first.returncode == 0, first.stderr
     assert first.stdout.decode().split() == ["pet_mask.png"]
-    second = netlab(".", "--weights", weights, cwd=tmp_path)
+    second = command(".", "--weights", weights, cwd=tmp_path)
     assert second.stdout.decode().split() == ["pet_mask-2.png"]
-    third = netlab("*.*", "--weights", weights, "--skip-done", cwd=tmp_path)
+    third = command("*.*", "--weights", weights, "--skip-done", cwd=tmp_path)
     assert third.returncode == 0, third.stderr
     assert third.stdout == b""
     assert len(list(tmp_path.iterdir())) == 3
@@ -648,6 +641,7 @@ def test_outputs_named_by_a_shell_s_pattern_are_left_out(
     assert len(find_inputs(twice)) == 1, "named alone, it is taken"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is POSIX")
 def test_a_thousand_pictures_some_damaged_killed_half_way_and_finished(
     weights: Path, tmp_path: Path
@@ -658,8 +652,8 @@ def test_a_thousand_pictures_some_damaged_killed_half_way_and_finished(
         if index % 20 == 7:
             path.write_bytes(path.read_bytes()[: 100 + index % 3])
     words = ["predict-mask", "in", "--out", "out", "--weights", str(weights), "--skip-done"]
-    command = [sys.executable, "-m", "netlab", *words]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
+    started = [sys.executable, "-m", "netlab", *words]
+    with subprocess.Popen(started, cwd=tmp_path, stderr=subprocess.DEVNULL) as process:
         while len(list(out.glob("*.png"))) < 200:
             assert process.poll() is None
             time.sleep(0.01)
@@ -667,7 +661,7 @@ def test_a_thousand_pictures_some_damaged_killed_half_way_and_finished(
     done = {path: path.stat().st_mtime_ns for path in out.glob("*.png")}
     assert 200 <= len(done) < 950
     assert all(opened(path).size == (20, 16) for path in done)  # whole, or not there
-    rest = netlab(*words[1:], cwd=tmp_path)
+    rest = command(*words[1:], cwd=tmp_path)
     assert rest.returncode == 1
     assert len(list(out.glob("*.png"))) == 950
     assert all(path.stat().st_mtime_ns == time_ for path, time_ in done.items())

@@ -20,7 +20,7 @@ from netlab.settings import Layer, defaults_of, merge, preset, recipe
 from netlab.training.prepare import build_model
 from netlab.weights.bundled import summaries as weights_summaries
 from tests._docs_run import write_own_package
-from tests.conftest import tiny_config
+from tests.conftest import slow, tiny_config
 
 
 def block(a: int, b: int) -> torch.nn.Module:
@@ -293,7 +293,7 @@ def test_lesson_networks_have_exactly_the_lesson_s_weights(
 
 @pytest.mark.parametrize("encoder", registry.names("encoder"))
 @pytest.mark.parametrize("decoder", registry.names("decoder"))
-@pytest.mark.parametrize("stem", [1, 2])
+@pytest.mark.parametrize("stem", [1, *slow(2)])
 def test_any_input_size_works(encoder: str, decoder: str, stem: int) -> None:
     config = tiny_config(encoder=encoder, decoder=decoder, stem=stem)
     network = build_model(config).eval()

@@ -17,8 +17,8 @@ from netlab.cli.view.messages import progress_bar
 from netlab.contracts.dataset import DataRequest
 from netlab.data.digits import Digits
 from netlab.errors import DataError, UsageError, WorkFailed
-from netlab.figures.gif import save_gif
-from netlab.figures.swaps import Shown, lesson_grid, sheet_cell, swap_rows
+from netlab.figures.saving import save_gif
+from netlab.figures.swaps import LabelSwaps, lesson_grid, sheet_cell, swap_rows
 from netlab.scoring.judge import load_judge
 from netlab.settings import Layer, merge, recipe
 from netlab.swap.figure import draw_result
@@ -40,7 +40,7 @@ from netlab.tasks.load import describe
 from netlab.tasks.vae.task import ConditionalVae
 from netlab.weights import bundled
 from netlab.weights.file import save_weights
-from tests.conftest import netlab as run_netlab
+from tests.conftest import forked
 from tests.test_layers import HEAVY, loaded_modules
 
 TEN = tuple("0123456789")
@@ -317,10 +317,10 @@ def test_the_bundled_vae_of_a_data_set(
 # Figures
 
 
-def shown(count: int, side: int = 28, channels: int = 1, name: str = "7") -> Shown:
+def shown(count: int, side: int = 28, channels: int = 1, name: str = "7") -> LabelSwaps:
     pictures = np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
     names = [name] * count
-    return Shown(pictures, pictures, pictures, names, names, names)
+    return LabelSwaps(pictures, pictures, pictures, names, names, names)
 
 
 def test_rows_keep_pixels_and_widths() -> None:
@@ -336,8 +336,8 @@ def test_rows_keep_pixels_and_widths() -> None:
 
 def test_right_and_wrong_look_different_without_colour() -> None:
     right = shown(1)
-    wrong = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["7"], ["7"])
-    other = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["8"], ["7"])
+    wrong = LabelSwaps(right.originals, right.reconstructions, right.swapped, ["7"], ["7"], ["7"])
+    other = LabelSwaps(right.originals, right.reconstructions, right.swapped, ["7"], ["8"], ["7"])
     for draw in (swap_rows, lesson_grid):
         first, second = (draw(pictures, "t").convert("L") for pictures in (wrong, other))
         lower = [np.asarray(image) < 160 for image in (first, second)]
@@ -476,13 +476,13 @@ def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert list(tmp_path.iterdir()) == []
 
 
-# The command, through the real process
+# The command, as a process
 
 
 def test_process_twice_with_json_and_pictures(files: Path, tmp_path: Path) -> None:
     words = ["swap-label", "--weights", files / "digits.safetensors", "--label", "3"]
     words += ["--judge", files / "judge.safetensors", "--count", "5", "--threads", "1"]
-    done = run_netlab(*words, "--json", "--pictures", "made", cwd=tmp_path)
+    done = forked(*words, "--json", "--pictures", "made", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     document = json.loads(done.stdout)
     assert document["figure"] == "swap_digits_3.png"
@@ -499,7 +499,7 @@ def test_process_twice_with_json_and_pictures(files: Path, tmp_path: Path) -> No
             k: example[k] for k in example if k != "read"
         }
     assert "Traceback" not in done.stderr.decode()
-    second = run_netlab(*words, cwd=tmp_path)
+    second = forked(*words, cwd=tmp_path)
     assert second.stdout.decode().split() == ["swap_digits_3-2.png"]
     assert f"weights: {files / 'digits.safetensors'}" in second.stderr.decode()
     assert "of 5 as asked" in second.stderr.decode()
@@ -507,7 +507,7 @@ def test_process_twice_with_json_and_pictures(files: Path, tmp_path: Path) -> No
 
 def test_process_without_data_draws_from_the_prior(files: Path, tmp_path: Path) -> None:
     words = ["swap-label", "--weights", files / "mnist.safetensors", "--label", "all", "--json"]
-    done = run_netlab(*words, "--count", "2", "--threads", "1", cwd=tmp_path)
+    done = forked(*words, "--count", "2", "--threads", "1", cwd=tmp_path)
     assert done.returncode == 0, done.stderr.decode()
     stderr = done.stderr.decode()
     assert "no MNIST data in data" in stderr
@@ -536,7 +536,7 @@ def test_process_without_data_draws_from_the_prior(files: Path, tmp_path: Path) 
     ],
 )
 def test_process_wrong_use_is_one_line(tmp_path: Path, words: list[str], expected: str) -> None:
-    done = run_netlab("swap-label", *words, cwd=tmp_path)
+    done = forked("swap-label", *words, cwd=tmp_path)
     stderr = done.stderr.decode()
     assert done.returncode == 2, stderr
     assert done.stdout == b""
@@ -640,6 +640,7 @@ def test_every_figure(
     assert judged == any("as asked" in line for line in stderr)
 
 
+@pytest.mark.slow
 def test_the_whole_test_split(command: Callable[..., Any], tmp_path: Path, digits: Any) -> None:
     words = ("--weights", "digits.safetensors", "--count", "all", "--pictures", "p")
     code, out, stderr = command(*words)

@@ -25,7 +25,7 @@ from netlab.training.dry_run import dry_run
 from netlab.training.fit import train
 from netlab.training.listener import Silent
 from netlab.training.prepare import load, measured, set_up
-from tests.conftest import tiny_config
+from tests.conftest import slow, tiny_config
 from tests.faults import differences
 
 CPU = torch.device("cpu")
@@ -197,7 +197,9 @@ def test_a_run_takes_the_quickest_keeps_it_and_says_so(tmp_path: Path, clock: Cl
     ]
 
 
-@pytest.mark.parametrize("changes", [{"ema": 0.9, "augment": "flip"}, {"on_nan": "rollback"}])
+@pytest.mark.parametrize(
+    "changes", [{"ema": 0.9, "augment": "flip"}, *slow({"on_nan": "rollback"})]
+)
 def test_measuring_changes_no_bit(tmp_path: Path, clock: Clock, changes: dict[str, Any]) -> None:
     train(tiny_config(precision="auto", threads=0, **changes), tmp_path / "measured")
     assert clock.steps
@@ -223,6 +225,7 @@ def test_what_is_given_is_not_measured(clock: Clock) -> None:
     assert {machine for machine, _ in clock.steps} == set(FOUR[2:])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("two_cores")
 def test_a_run_of_a_moment_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Heard()
@@ -243,6 +246,7 @@ def test_a_run_that_goes_on_keeps_its_machine(tmp_path: Path, clock: Clock) -> N
     assert (config["precision"], config["threads"]) == ("fp32", 1)
 
 
+@pytest.mark.slow
 def test_a_dry_run_speaks_of_the_machine_that_a_run_would_take(clock: Clock) -> None:
     facts = dry_run(tiny_config(precision="auto", threads=0), Silent())
     assert facts["machine"] == "cpu (1 thread), fp32"

@@ -7,11 +7,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from netlab.contracts.report import Html, Section
-from netlab.figures.curves import Line, Panel
+from netlab.figures.curves import Panel
 from netlab.figures.html.chart import charts
 from netlab.figures.html.markup import join
 from netlab.figures.html.page import details, paragraph
 from netlab.figures.html.table import heat_table, plain_table
+from netlab.figures.lines import Line
 from netlab.figures.palette import FAINT
 from netlab.metrics.calibration import CalibrationError
 

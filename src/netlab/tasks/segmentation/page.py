@@ -9,9 +9,8 @@ from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Html, Section
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import WRONG, error_uri, mask_uri, picture_uri
-from netlab.figures.html.legend import Shape, legend
 from netlab.figures.html.markup import join
-from netlab.figures.html.page import paragraph
+from netlab.figures.html.page import Swatch, legend, paragraph
 from netlab.figures.palette import Colour, class_colours
 from netlab.tasks.sections import ranked
 
@@ -32,15 +31,15 @@ def pictures_section(
         Group(name, [_example(data, predicted[i], int(i), scores[i]) for i in indices])
         for name, indices in ranked(scores).items()
     ]
-    legend = _legend(data.classes)
-    shown = gallery("pictures", _LAYERS, groups, first="Prediction", legend=legend)
+    colours = _legend(data.classes)
+    shown = gallery("pictures", _LAYERS, groups, first="Prediction", legend=colours)
     body = join(paragraph("Ordered by the mIoU of each picture alone."), shown)
     return Section("pictures", "Pictures", body)
 
 
 def _legend(classes: Sequence[str]) -> Html:
     """Names and colours of the classes, and of wrong pixels."""
-    entries: list[tuple[str, Colour, Shape]] = [
+    entries: list[tuple[str, Colour, Swatch]] = [
         (name, colour, "area")
         for name, colour in zip(classes, class_colours(len(classes)), strict=True)
     ]

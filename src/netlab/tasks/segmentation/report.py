@@ -73,7 +73,7 @@ class SegmentationReport(BaseReport):
         """See `BaseReport`."""
         return {
             **self._overlaps(self.by_picture.sum(dim=0)),
-            "boundary_f": finite(self.boundary.mean()),
+            "boundary_f": finite(self.boundary.compute().mean),
             "ece": finite(self.calibration.compute()),
             "baselines": {
                 "constant": self._trivial(constant_prediction),
@@ -147,13 +147,10 @@ class SegmentationReport(BaseReport):
     def shown(self, indices: NDArray[np.int64]) -> Shown:
         """Input, target and prediction of some pictures."""
         classes = len(self.classes)
-        paints = [
-            np.stack([paint(mask, classes) for mask in masks])
-            for masks in (self.data.masks[indices], self.outcome()[indices])
-        ]
+        target = paint(self.data.masks[indices], classes)
         return Shown(
-            common=[("Input", self.data.images[indices]), ("Target", paints[0])],
-            own=paints[1],
+            common=[("Input", self.data.images[indices]), ("Target", target)],
+            own=paint(self.outcome()[indices], classes),
             names=[self.data.names[i] for i in indices],
             scores=[f"{score:.2f}" for score in self.by_rank()[indices]],
             legend=list(zip(self.classes, class_colours(classes), strict=True)),

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.report import Section
-from netlab.figures.html.gallery import Example, Group, PictureRow, gallery, picture_table
+from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
 from netlab.figures.html.markup import join
 from netlab.figures.html.page import paragraph
-from netlab.figures.html.table import heat_table
+from netlab.figures.html.table import PictureRow, heat_table, picture_table
 from netlab.metrics.distance import rms
 from netlab.tasks.sections import ranked
 
