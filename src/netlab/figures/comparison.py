@@ -20,7 +20,7 @@ _WIDE = 1.1  # share of a panel
 def method_panels(
     names: Sequence[str], runs: Sequence[Sequence[Rows]], score: Score
 ) -> list[Panel]:
-    """Training loss, validation loss (on one scale) and the score, a line a method.
+    """Training loss, validation loss (on one scale) and the score, a line for each method.
 
     The score's axis begins near the lowest value: methods often lie close together. From the
     eighth method on lines are dashed, in the colours of the first; from the fifteenth on they look
@@ -55,7 +55,7 @@ def method_pictures(
     title: str,
     legend: Sequence[tuple[str, tuple[int, int, int]]] = (),
 ) -> Image.Image:
-    """A row a picture, a column a method.
+    """A row for each picture, a column for each method.
 
     Args:
         names: of the methods.

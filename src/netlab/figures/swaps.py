@@ -35,7 +35,7 @@ class Shown:
 
 
 def swap_rows(shown: Shown, title: str, *, columns: int = 8, cell: int = 84) -> Image.Image:
-    """A column a picture: itself, its reconstruction, itself under the asked label.
+    """A column for each picture: itself, its reconstruction, itself under the asked label.
 
     What stands in a row is said on its left; more than `columns` pictures take several bands.
     """
@@ -86,7 +86,7 @@ def label_sheet(
     *,
     cell: int = 80,
 ) -> Image.Image:
-    """A row a picture: itself, its reconstruction, and itself under every label.
+    """A row for each picture: itself, its reconstruction, and itself under every label.
 
     Args:
         images: (N, H, W, C), C 1 or 3; None leaves their column out.
@@ -118,7 +118,7 @@ def strips(
     captions: Sequence[str],
     title: str,
 ) -> Image.Image:
-    """A row a picture on its way from one side to the other.
+    """A row for each picture on its way from one side to the other.
 
     Args:
         steps: (T, N, H, W, C), C 1 or 3.
