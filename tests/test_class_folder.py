@@ -39,7 +39,7 @@ def test_one_class_alone_is_refused(tmp_path: Path, arch: str) -> None:
         prepare(*settle(config))
 
 
-def test_parts_of_a_folder_are_disjoint_and_complete(class_copy: Path) -> None:
+def test_splits_of_a_folder_are_disjoint_and_complete(class_copy: Path) -> None:
     parts = {split: load(ClassFolder(), split, images=class_copy) for split in SPLITS}
     check_parts(parts, test=2)
     assert len(parts["train"]) == 16

@@ -17,7 +17,7 @@ def test_digits_follow_from_seed_part_and_index_alone() -> None:
     assert few.names == first.names[:7]
 
 
-def test_parts_of_the_digits_share_no_picture_and_all_is_their_union() -> None:
+def test_splits_of_the_digits_share_no_picture_and_all_is_their_union() -> None:
     parts = {split: load(Digits(), split, 12) for split in SPLITS}
     assert {split: len(parts[split]) for split in SIZES} == SIZES
     assert len({image.tobytes() for image in parts["all"].images}) == sum(SIZES.values())
@@ -96,7 +96,7 @@ def test_a_style_does_what_its_fields_say(label: int) -> None:
 
 
 def test_digits_can_be_told_apart_by_a_small_classifier() -> None:
-    """The nearest picture of the training part has the same label."""
+    """The nearest picture of the training split has the same label."""
     train, test = (load(Digits(), split, 14) for split in ("train", "test"))
     x, y = (part.images.reshape(len(part), -1) / 255 for part in (train, test))
     nearest = (np.square(x).sum(1) - 2 * y @ x.T).argmin(1)

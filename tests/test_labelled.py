@@ -161,7 +161,7 @@ def check_parts(parts: dict[Split, LabelledSet], test: int) -> None:
         assert all((whole[n] == i).all() for n, i in zip(part.names, part.images, strict=True))
 
 
-def test_parts_of_mnist_are_disjoint_and_complete(mnist_copy: Path) -> None:
+def test_splits_of_mnist_are_disjoint_and_complete(mnist_copy: Path) -> None:
     parts = {split: load(Mnist(), split, 28, data_dir=mnist_copy) for split in SPLITS}
     check_parts(parts, test=20)
     assert len(parts["val"]) == 6
@@ -170,7 +170,7 @@ def test_parts_of_mnist_are_disjoint_and_complete(mnist_copy: Path) -> None:
     assert parts["all"].classes == tuple("0123456789")
 
 
-def test_parts_of_cifar_are_disjoint_and_complete(cifar_copy: Path) -> None:
+def test_splits_of_cifar_are_disjoint_and_complete(cifar_copy: Path) -> None:
     parts = {split: load(Cifar10(), split, data_dir=cifar_copy) for split in SPLITS}
     check_parts(parts, test=12)
     assert len(parts["val"]) == 6
@@ -226,14 +226,16 @@ def test_pictures_are_stretched_like_all_others(mnist_copy: Path, cifar_copy: Pa
 
 @given(st.integers(1, 200), st.booleans())
 @settings(max_examples=40, deadline=None)
-def test_parts_of_any_count_are_disjoint_and_complete(count: int, cut_test: bool) -> None:
+def test_splits_of_any_count_are_disjoint_and_complete(count: int, cut_test: bool) -> None:
     names = [f"n{i}" for i in range(count)]
     got: list[str] = []
     splits: list[Split] = ["val", "test", "train"] if cut_test else ["val", "train"]
     for split in splits:
         request = DataRequest(split=split, image_size=8)
         if len(got) == count:
-            with pytest.raises(DataError, match=f"{count} pictures are too few for a {split} part"):
+            with pytest.raises(
+                DataError, match=f"{count} pictures are too few for a {split} split"
+            ):
                 names_in_split(names, request, cut_test=cut_test)
         else:
             got += names_in_split(names, request, cut_test=cut_test)
@@ -490,7 +492,7 @@ def test_unreadable_pictures_are_dropped_counted_and_named(tmp_path: Path) -> No
     assert any("dropped 1" in line and "test/cat/00000" in line for line in said)
     for path in root.glob("test/*/*.png"):
         path.write_bytes(b"")
-    with pytest.raises(DataError, match="none of the 12 pictures of the test part"):
+    with pytest.raises(DataError, match="none of the 12 pictures of the test split"):
         load(Cifar10(), "test", data_dir=tmp_path)
 
 

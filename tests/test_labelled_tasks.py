@@ -61,7 +61,7 @@ WITH_HELPERS: dict[str, object] = {
 
 @pytest.fixture(autouse=True)
 def _few_digits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scores of a VAE probe the whole training part: a small one will do."""
+    """Scores of a VAE probe the whole training split: a small one will do."""
     monkeypatch.setitem(SIZES, "train", 300)
 
 

@@ -258,9 +258,9 @@ def test_eval_writes_its_page_and_refreshes_that_of_the_run(
 def test_a_run_with_nothing_left_to_do_keeps_its_page(unet: RunDir, tmp_path: Path) -> None:
     run = RunDir(tmp_path / "copy")
     shutil.copytree(unet.path, run.path)
-    run.page.write_text("scored on the test part")
+    run.page.write_text("scored on the test split")
     train(tiny_config(epochs=3), run, resume=True)
-    assert run.page.read_text() == "scored on the test part"
+    assert run.page.read_text() == "scored on the test split"
     train(tiny_config(epochs=4), run, resume=True)
     assert "epochs4, best: " in parse(run.page.read_text()).text
 

@@ -79,7 +79,7 @@ def test_rows_and_figure_show_every_picture_s_own_score(report: Any) -> None:
     assert report.figure("title").height > 8 * 144
 
 
-def test_the_training_s_limit_does_not_shrink_the_test_part(weights: Path) -> None:
+def test_the_training_s_limit_does_not_shrink_the_test_split(weights: Path) -> None:
     assert netlab.load(weights).config.limit == 24
     assert netlab.evaluate(weights, device="cpu", threads=1).result()["count"] == 128
 

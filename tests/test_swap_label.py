@@ -641,7 +641,7 @@ def test_every_figure(
 
 
 @pytest.mark.slow
-def test_the_whole_test_part(command: Callable[..., Any], tmp_path: Path, digits: Any) -> None:
+def test_the_whole_test_split(command: Callable[..., Any], tmp_path: Path, digits: Any) -> None:
     words = ("--weights", "digits.safetensors", "--count", "all", "--pictures", "p")
     code, out, stderr = command(*words)
     assert code == 0, stderr
@@ -674,7 +674,7 @@ def test_too_few_pictures_is_said(command: Callable[..., Any]) -> None:
     code, out, stderr = command("--weights", "digits.safetensors", "--count", "2000", "--json")
     assert code == 0
     assert json.loads(out)["count"] == 1000
-    assert "the test part has only 1000 pictures for this" in stderr
+    assert "the test split has only 1000 pictures for this" in stderr
 
 
 def test_own_classes_from_the_run_s_folder(

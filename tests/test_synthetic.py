@@ -63,7 +63,7 @@ def test_a_limit_beyond_the_part_changes_nothing() -> None:
     assert len(drawn("val", limit=10_000)) == SIZES["val"]
 
 
-def test_parts_share_no_picture_and_all_is_their_union() -> None:
+def test_splits_share_no_picture_and_all_is_their_union() -> None:
     train, val, test = drawn("train", 8, 40), drawn("val", 8, 40), drawn("test", 8, 40)
     pictures = {image.tobytes() for part in (train, val, test) for image in part.images}
     assert len(pictures) == 120

@@ -832,7 +832,7 @@ def test_the_loss_is_the_weighted_sum_of_its_terms(loss: str) -> None:
     step = step_of(*task.terms.values(), likelihood=loss.split("+")[0])
     found = task.criterion(step)
     weights = {n.split("*")[-1]: float(n.split("*")[0]) if "*" in n else 1 for n in loss.split("+")}
-    assert found.parts.keys() == weights.keys()
-    total = sum(weights[name] * float(part) for name, part in found.parts.items())
+    assert found.terms.keys() == weights.keys()
+    total = sum(weights[name] * float(part) for name, part in found.terms.items())
     assert number(found.total) == pytest.approx(total, rel=1e-5)
-    assert not any(part.requires_grad for part in found.parts.values())
+    assert not any(part.requires_grad for part in found.terms.values())

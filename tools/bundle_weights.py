@@ -1,7 +1,7 @@
 """Turn a finished run into bundled weights: `tools/bundle_weights.py RUN NAME --licence TEXT`.
 
-Scores the run's best weights on the test part, stores them as fp16, checks that the stored weights
-do the same (at least 99.9 % of the test part's pixels, labels or picture values), and writes
+Scores the run's best weights on the test split, stores them as fp16, checks that the stored weights
+do the same (at least 99.9 % of the test split's pixels, labels or picture values), and writes
 `src/netlab/weights/bundled/NAME.safetensors` with the scores, the command and the licence in its
 description. A VAE's file also brings the scores of the weights named with `--beside`, as its
 baselines. Where other programs run, set OMP_WAIT_POLICY=PASSIVE, as the command line does by

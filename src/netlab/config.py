@@ -22,24 +22,10 @@ OWN_FOLDERS = ("images", "masks", "classes", "mask_values")
 """Fields that describe people's own folders; a data set names in `reads` those that it takes."""
 LOSS_KINDS = ("loss", "vae-term")
 """Kinds of components that `loss` is a sum of; which of them, an architecture's task says."""
-PART_KINDS = (
-    "task",
-    "architecture",
-    "encoder",
-    "bottleneck",
-    "decoder",
-    "conditioning",
-    "block",
-    "norm",
-    "activation",
-    "loss",
-    "dataset",
-    "optimizer",
-    "schedule",
-)
-"""Kinds of components that take further arguments from `parts`."""
+PART_KINDS = tuple(kind for kind in registry.FOLDERS if kind != "vae-term")
+"""Kinds of components that take further arguments from `parts`; those of terms are the loss's."""
 MACHINE_PATHS = ("data_dir", "images", "masks")
-"""Fields that name places on one machine: kept in config.yaml, left out of weights files."""
+"""Fields that name paths on one machine: kept in config.yaml, left out of weights files."""
 
 
 class Setting(NamedTuple):
@@ -78,7 +64,7 @@ def option(group: str, default: Any, help: str, **facts: Any) -> Any:  # noqa: A
 
 
 def setting_of(declared: "dataclasses.Field[Any]") -> Setting:
-    """What `option` said of a field of a dataclass."""
+    """What `option` declared of a field."""
     setting: Setting = declared.metadata["setting"]
     return setting
 
@@ -87,7 +73,7 @@ MACHINE_FIELDS = ("device", "precision", "threads")
 AUTO = ("auto", 0)
 """Wishes that leave the fields of the machine to what is there, or to what a run has."""
 FREE_ON_RESUME = (*MACHINE_PATHS, "epochs", "early_stop", "save_every", "on_nan", "log")
-"""Fields that may be given anew on resume: places, the length, and what is done beside the steps;
+"""Fields that may be given anew on resume: paths, the length, and what is done beside the steps;
 no finished step depends on them. A longer run stretches the schedule from there on."""
 
 _network = partial(option, "Network")
@@ -149,7 +135,7 @@ class TrainConfig:
     )
     limit: int | None = _data(
         None,
-        "train and validate on at most this many pictures each; the test part stays whole",
+        "train and validate on at most this many pictures each; the test split stays whole",
         minimum=1,
     )
     skip_bad: bool = _data(False, "drop unpaired files and bad masks instead of stopping")
@@ -166,7 +152,7 @@ class TrainConfig:
     class_weights: str = _optim(
         "none", "none, balanced, or numbers in the order of the classes, 1,1,2", optional=True
     )
-    epochs: int = _optim(20, "passes over the training part", minimum=1)
+    epochs: int = _optim(20, "passes over the training split", minimum=1)
     batch_size: int = _optim(16, "pictures per step", minimum=1)
     lr: float = _optim(1e-3, "peak learning rate", above=0)
     helper_lr: float = _optim(
@@ -265,7 +251,7 @@ class TrainConfig:
         return yaml.safe_dump(self.to_dict(), sort_keys=False, allow_unicode=True)
 
     def portable(self) -> dict[str, Any]:
-        """`to_dict` without the places of one machine, for weights files."""
+        """`to_dict` without the paths of one machine, for weights files."""
         return {k: v for k, v in self.to_dict().items() if k not in MACHINE_PATHS}
 
 

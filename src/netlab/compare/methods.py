@@ -79,7 +79,7 @@ def named_runs(words: Sequence[str], runs_dir: Path, note: Callable[[str], None]
     Args:
         words: see `netlab.runs.folder.find_run`.
         runs_dir: the folder of runs.
-        note: told of runs that are named twice, and of those that are not at their end.
+        note: called with a line for runs that are named twice or have not ended.
 
     Raises:
         UsageError: no such run, one without weights, or runs of different tasks.
@@ -114,7 +114,7 @@ def grid(words: Sequence[str]) -> list[Layer]:
 
     Raises:
         UsageError: a word without a key or without values, a key or a value given twice, a key
-            that makes no method, such as seed or device, or a list, whose commas part no values.
+            that makes no method, such as seed or device, or a list: commas separate values.
         ConfigError: a value that is not YAML.
     """
     axes: list[list[str]] = []
@@ -131,8 +131,8 @@ def grid(words: Sequence[str]) -> list[Layer]:
             raise UsageError(f"--grid {word}: runs that differ in {key} alone are not compared")
         if any(choice[0] in "[{" for choice in choices):
             raise UsageError(
-                f"--grid {word}: no lists, as each comma parts two values; train each with --set "
-                "and name the runs: netlab compare RUN RUN"
+                f"--grid {word}: no lists, as each comma separates two values; train each with "
+                "--set and name the runs: netlab compare RUN RUN"
             )
         keys.append(key)
         axes.append([f"{key}={choice}" for choice in choices])
@@ -172,7 +172,7 @@ def span(
 def same_training(wanted: TrainConfig, run: TrainConfig) -> bool:
     """Whether a run's config is what would be trained, wherever the data lie.
 
-    What the data are no config tells: see `netlab.runs.pictures.trained_on`. Device, precision and
+    No config identifies the data: see `netlab.runs.pictures.trained_on`. Device, precision and
     threads matter only where they are named. Nor does it matter what was to be done about numbers
     that go wrong, as long as the run would have stopped at them.
     """

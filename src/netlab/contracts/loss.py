@@ -30,11 +30,11 @@ class LossBuilder(Protocol):
 
 
 class Loss(NamedTuple):
-    """A loss to go backward from, and its parts for the log."""
+    """A loss to go backward from, and its terms for the log."""
 
     total: Tensor
     """Scalar."""
-    parts: dict[str, Tensor]
+    terms: dict[str, Tensor]
     """Each term by its name, unweighted, detached."""
     helpers: Tensor | None = None
     """Scalar that the networks inside the terms learn from, where there are any; no score."""

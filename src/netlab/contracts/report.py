@@ -80,7 +80,7 @@ Batch = tuple[Tensor, ...]
 
 
 class Gathers(Protocol):
-    """Sees what a network does with a part of the data; built anew for each pass."""
+    """Sees what a network does with a split; built anew for each pass."""
 
     def update(self, network: nn.Module, batch: Batch) -> None:
         """Take one batch in; the caller sets evaluation mode, precision and no gradients.
@@ -90,14 +90,14 @@ class Gathers(Protocol):
 
 
 class Evaluation(Gathers, Protocol):
-    """Gathers scores over a part of the data."""
+    """Gathers scores over a split."""
 
     def row(self) -> dict[str, float | None]:
         """Scores for a row of metrics.csv, each named `val_*`; `val_loss` is one of them."""
 
 
 class Report(Gathers, Protocol):
-    """Gathers all that is said of a network on a part of the data: `netlab eval`."""
+    """Gathers all that is said of a network on a split: `netlab eval`."""
 
     split: str
     data: Any

@@ -39,7 +39,7 @@ class ClassFolder:
                 f"{listing(tree.outside, 8)}"
             )
         if len(files) < 3 and request.split != "all":
-            raise DataError(f"{len(files)} pictures in {root}; its three parts need at least 3")
+            raise DataError(f"{len(files)} pictures in {root}; its three splits need at least 3")
         cut_test = halves == ("",)
         names = list(files)
         if not cut_test:

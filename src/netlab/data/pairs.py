@@ -39,7 +39,7 @@ class Pairs:
         pairs = _pairs(request)
         if len(pairs) < 3 and request.split != "all":
             raise DataError(
-                f"{len(pairs)} pairs in {request.images}; its three parts need at least 3"
+                f"{len(pairs)} pairs in {request.images}; its three splits need at least 3"
             )
         names = sorted(names_in_split(list(pairs), request, cut_test=True))
         return load_pairs([pairs[name] for name in names], MaskRule(values), classes, request)

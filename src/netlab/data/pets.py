@@ -76,7 +76,7 @@ def _complete(pairs: list[Pair], request: DataRequest) -> list[Pair]:
     lonely = {p.name for p in pairs if not (p.image.is_file() and p.mask.is_file())}
     if lonely and not request.skip_bad:
         raise DataError(
-            f"{len(lonely)} of {len(pairs)} pairs of the {request.split} part lack their picture "
+            f"{len(lonely)} of {len(pairs)} pairs of the {request.split} split lack their picture "
             f"or mask in {pairs[0].image.parent.parent}: {listing(sorted(lonely), 3)}; fetch the "
             "data again, or go on without them with --skip-bad"
         )
@@ -86,5 +86,5 @@ def _complete(pairs: list[Pair], request: DataRequest) -> list[Pair]:
         )
     kept = [pair for pair in pairs if pair.name not in lonely]
     if not kept:
-        raise DataError(f"all {len(pairs)} pairs of the {request.split} part lack a file")
+        raise DataError(f"all {len(pairs)} pairs of the {request.split} split lack a file")
     return kept

@@ -186,7 +186,7 @@ def _number(value: object) -> float:
 
 
 def _key(column: str) -> str:
-    """A column's quantity, without the part of the data it is of."""
+    """A column's quantity, without the split it is of."""
     return column.removeprefix("train_").removeprefix("val_")
 
 

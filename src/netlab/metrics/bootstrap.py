@@ -1,4 +1,4 @@
-"""Is one score really higher than another? Paired bootstrap over the pictures of a test part."""
+"""Is one score really higher than another? Paired bootstrap over the pictures of a test split."""
 
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Score weights on a part of the data, beside trivial predictors."""
+"""Score weights on a split, beside trivial predictors."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path

@@ -33,7 +33,7 @@ def run_page(run: RunDir, rows: Rows, config: TrainConfig, report: Report | None
         run: its folder.
         rows: of its metrics.csv; numbers or their text.
         config: of the run.
-        report: has seen the whole part that it is of; without one, sample pictures stand for it.
+        report: has seen the whole split that it is of; without one, sample pictures stand for it.
     """
     about = read_header(run.best).about if run.best.is_file() else {}
     parts = [_settings(config, about, rows), *_curves(config, about, rows)]
@@ -146,7 +146,7 @@ def _samples(run: RunDir) -> list[Section]:
 
 
 def _sample(path: Path) -> Html:
-    alt = "Pictures of the validation part and what the network makes of them"
+    alt = "Pictures of the validation split and what the network makes of them"
     return element("div", image(file_uri(path.read_bytes()), alt), class_="sample", tabindex=0)
 
 

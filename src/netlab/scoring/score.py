@@ -1,4 +1,4 @@
-"""A network over a part of the data, batch by batch, into a score-keeper."""
+"""A network over a split, batch by batch, into a score-keeper."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ def score(
     batch_size: int,
     stopped: Callable[[], bool] = lambda: False,
 ) -> E:
-    """Fill a score-keeper with a part of the data, and return it.
+    """Fill a score-keeper with a split, and return it.
 
     Raises:
         Interrupted: `stopped`, which is asked before every batch, said so.

@@ -24,14 +24,14 @@ class WeightedSum(nn.Module):
         self.weights = tuple(weights)
 
     def forward(self, *inputs: object) -> Loss:
-        """What the terms take (logits and target, or a VAE's finished step) to total and parts."""
+        """What the terms take (logits and target, or a VAE's finished step) to their sum."""
         # sums over a batch's pixels need more than bf16's 8 bits
         inputs = tuple(x.float() if _is_float(x) else x for x in inputs)
-        parts = {name: _scalar(term, term(*inputs)) for name, term in self.terms.items()}
+        values = {name: _scalar(term, term(*inputs)) for name, term in self.terms.items()}
         total = torch.stack(
-            [w * p for w, p in zip(self.weights, parts.values(), strict=True)]
+            [w * v for w, v in zip(self.weights, values.values(), strict=True)]
         ).sum()
-        return Loss(total, {name: part.detach() for name, part in parts.items()})
+        return Loss(total, {name: value.detach() for name, value in values.items()})
 
 
 def _scalar(term: nn.Module, value: object) -> Tensor:

@@ -97,7 +97,7 @@ class PictureScores:
         loss = self.task.criterion(outputs, targets)
         quality = self.task.quality(outputs.float(), targets).mean()
         named = {"val_loss": loss.total, self.task.score.column: quality}
-        named |= {f"val_{name}": part for name, part in loss.parts.items()}
+        named |= {f"val_{name}": term for name, term in loss.terms.items()}
         for name, value in named.items():
             self.sums[name] = self.sums.get(name, 0.0) + float(value) * len(inputs)
         self.pictures += len(inputs)

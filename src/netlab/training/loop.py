@@ -145,7 +145,7 @@ def train_step(trainer: Trainer, state: State, indices: NDArray[np.int64]) -> No
     scaler.scale(total).backward()  # type: ignore[no-untyped-call]
     scaler.unscale_(optimizer)
     norms = [clip_gradients(module, config.clip) for module in state.trained_modules]
-    losses = {"loss": loss.total, **loss.parts}
+    losses = {"loss": loss.total, **loss.terms}
     values = read_together([*losses.values(), *norms])  # waits for the GPU
     sums, norms_read = dict(zip(losses, values, strict=False)), values[len(losses) :]
 

@@ -143,7 +143,7 @@ def _decode_files(files: Sequence[LabelledFile], request: DataRequest, *, gray: 
     if not decoded.names:
         faults = [f"{d.name} {d.reason}" for d in decoded.dropped]
         raise DataError(
-            f"none of the {len(files)} pictures of the {request.split} part can be read: "
+            f"none of the {len(files)} pictures of the {request.split} split can be read: "
             f"{listing(faults, 3)}"
         )
     return decoded

@@ -110,5 +110,7 @@ def _decode_pairs(pairs: Sequence[Pair], rule: MaskRule, request: DataRequest) -
         )
     if not decoded.names:
         reasons = listing(sorted({d.reason for d in decoded.dropped}), 3)
-        raise DataError(f"no usable pair among {len(pairs)} of the {request.split} part: {reasons}")
+        raise DataError(
+            f"no usable pair among {len(pairs)} of the {request.split} split: {reasons}"
+        )
     return decoded

@@ -53,7 +53,7 @@ def names_in_split(
     elif request.split == "test" and cut_test:
         order = order[tenth:held_out]
     if not order:
-        raise DataError(f"{len(names)} pictures are too few for a {request.split} part")
+        raise DataError(f"{len(names)} pictures are too few for a {request.split} split")
     return order[: request.limit]
 
 

@@ -40,7 +40,7 @@ def classification_sections(report: Any) -> list[Section]:
     """Scores, confusion matrix, calibration, and pictures read wrong and right.
 
     Args:
-        report: a `ClassificationReport` that has seen its whole part.
+        report: a `ClassificationReport` that has seen its whole split.
     """
     result = report.result()
     caption = f"{result['count']:,} pictures of {result['split']}"

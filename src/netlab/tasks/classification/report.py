@@ -28,13 +28,13 @@ _SHOWN = 24  # pictures that were read wrong with the most confidence
 
 
 class ClassificationReport:
-    """Gathers accuracy, calibration and confusion over a part of the data.
+    """Gathers accuracy, calibration and confusion over a split.
 
     The accuracy is also measured under each disturbance of `layers.disturb.TESTS`.
 
     Args:
         task: the classification task; gives batches.
-        data: the part that is scored.
+        data: the split that is scored.
         split: its name.
     """
 

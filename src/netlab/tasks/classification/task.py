@@ -75,7 +75,7 @@ class Classification(LabelledTask):
 
 
 class ClassificationScores:
-    """Loss and accuracy over a part of the data (see `contracts.report.Evaluation`)."""
+    """Loss and accuracy over a split (see `contracts.report.Evaluation`)."""
 
     def __init__(self, task: Classification) -> None:
         self.task = task

@@ -56,7 +56,7 @@ def segmentation_sections(report: Any) -> list[Section]:
     """Scores, confusion matrix, calibration, and pictures from best to worst.
 
     Args:
-        report: a `SegmentationReport` that has seen its whole part.
+        report: a `SegmentationReport` that has seen its whole split.
     """
     result = report.result()
     columns = ["network", *(name.replace("_", " ") for name in result["baselines"])]

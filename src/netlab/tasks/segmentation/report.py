@@ -31,12 +31,12 @@ _SHOWN = 4  # best and worst pictures in the figure
 
 
 class SegmentationReport:
-    """Gathers all scores over a part of the data, from data-set-wide counts.
+    """Gathers all scores over a split, from data-set-wide counts.
 
     Args:
         task: the segmentation task; gives batches.
-        data: the part that is scored.
-        train: what the trivial predictors are fitted to: the training part, or the scored pictures
+        data: the split that is scored.
+        train: what the trivial predictors are fitted to: the training split, or the scored pictures
             themselves (to their advantage) where those are somebody's own.
         split: its name.
     """
@@ -109,7 +109,7 @@ class SegmentationReport:
     def _trivial(
         self, predictor: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]
     ) -> dict[str, Any]:
-        """Scores of one fixed mask, fitted to the training part, for every picture."""
+        """Scores of one fixed mask, fitted to the training split, for every picture."""
         guess = torch.from_numpy(predictor(self.train.masks, len(self.classes))).long()
         counts = torch.zeros(len(self.classes), len(self.classes), dtype=torch.int64)
         for start in range(0, len(self.data), 256):

@@ -10,7 +10,7 @@ from netlab.metrics.confusion import confusion, iou, mean_iou, pixel_accuracy
 
 
 class SegmentationScores:
-    """Loss and confusion matrix over a part of the data (see `contracts.report.Evaluation`).
+    """Loss and confusion matrix over a split (see `contracts.report.Evaluation`).
 
     Args:
         task: the segmentation task.
@@ -27,7 +27,7 @@ class SegmentationScores:
         images, masks = batch
         logits = network(images)
         loss = self.task.criterion(logits, masks)
-        for name, value in {"loss": loss.total, **loss.parts}.items():
+        for name, value in {"loss": loss.total, **loss.terms}.items():
             self.losses[name] = self.losses.get(name, 0.0) + float(value) * len(images)
         self.pictures += len(images)
         # bf16 has equal logits often enough to matter: argmax then takes the lower id

@@ -38,7 +38,7 @@ class Judge:
         network: in evaluation mode.
         name: what people call its weights.
         size: side of the pictures it takes; others are resized to it.
-        accuracy: on the real pictures of its own test part, if its weights say so.
+        accuracy: on the real pictures of its own test split, if its weights say so.
     """
 
     network: Classifier

@@ -152,11 +152,11 @@ class ConditionalVae(LabelledTask):
             if isinstance(term, HelpedTerm):
                 helped[f"{name}_helper"] = term.helper_loss(step)
         loss: Loss = self.criterion(step)
-        parts = {name: loss.parts[name] for name in self.typed}
+        logged = {name: loss.terms[name] for name in self.typed}
         for name in self.typed:
             if f"{name}_helper" in helped:
-                parts[f"{name}_helper"] = helped[f"{name}_helper"].detach()
-        return Loss(loss.total, parts, torch.stack([*helped.values()]).sum() if helped else None)
+                logged[f"{name}_helper"] = helped[f"{name}_helper"].detach()
+        return Loss(loss.total, logged, torch.stack([*helped.values()]).sum() if helped else None)
 
     def evaluation(self) -> VaeScores:
         """An empty score-keeper for validation."""
