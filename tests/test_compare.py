@@ -37,8 +37,8 @@ from netlab.contracts.report import Measure
 from netlab.contracts.score import Score
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import ConfigError, UsageError
-from netlab.figures.comparison import method_panels, method_pictures
-from netlab.figures.curves import draw_panels
+from netlab.figures.curves import draw_panels, method_panels
+from netlab.figures.grid import draw_stacks
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.metrics.confusion import mean_iou
 from netlab.models.unet import UNet
@@ -513,9 +513,8 @@ def test_a_colour_that_comes_again_is_dashed() -> None:
 
 def test_a_row_shows_what_each_method_makes_of_a_picture() -> None:
     whole = [np.full((2, 8, 8, 3), value, dtype=np.uint8) for value in (10, 90, 170, 250)]
-    figure = method_pictures(
-        ["one", "two"], [("Input", whole[0]), ("Target", whole[1])], whole[2:], ["x", "y"], "t"
-    )
+    names = ("Input", "Target", "one", "two")
+    figure = draw_stacks(list(zip(names, whole, strict=True)), ["x", "y"], title="t")
     colours = {c: n for n, c in figure.getcolors(10**6) or []}
     cell = 144 * 144
     for value in (10, 90, 170, 250):

@@ -25,7 +25,7 @@ from netlab.cli.view.training import TerminalView
 from netlab.contracts.score import Score
 from netlab.errors import Interrupted
 from netlab.figures.grid import Row, draw_grid
-from netlab.figures.png import save_png, set_cells
+from netlab.figures.saving import save_png, set_cells
 from netlab.training.fit import train
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 from tests.screen import Screen
