@@ -37,8 +37,8 @@ from netlab.contracts.report import Measure
 from netlab.contracts.score import Score
 from netlab.data.readers.fingerprint import fingerprint
 from netlab.errors import ConfigError, UsageError
-from netlab.figures.comparison import method_panels, method_pictures
-from netlab.figures.curves import draw_panels
+from netlab.figures.curves import draw_panels, method_panels
+from netlab.figures.grid import draw_stacks
 from netlab.metrics.bootstrap import Difference, draw_pictures, draw_runs, paired_difference
 from netlab.metrics.confusion import mean_iou
 from netlab.models.unet import UNet
@@ -355,7 +355,7 @@ def test_other_pictures_are_said_and_not_bootstrapped(losses: tuple[str, str]) -
     assert comparison.baselines == {}
     assert comparison.best(SCORE) == set()
     assert comparison.best(COSTS[0]) == {0, 1}
-    assert "not scored on the same pictures" in comparison_lines(comparison, COSTS)[0]
+    assert "not scored on the same pictures" in comparison_lines(comparison)[0]
     assert "not scored on the same pictures" in comparison_page(
         comparison, document(comparison, "test")
     )
@@ -384,7 +384,7 @@ def test_a_trivial_predictor_is_no_method_and_gets_no_mark() -> None:
 def test_many_pairs_without_a_difference_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     entries = [_entry(tiny_config(lr=rate), 0.7) for rate in (0.1, 0.2, 0.3, 0.4, 0.5)]
-    lines = comparison_lines(side_by_side(entries), COSTS)
+    lines = comparison_lines(side_by_side(entries))
     assert [line.strip() for line in lines if "no clear" in line] == [
         "no clear difference in mIoU between 10 pairs of methods"
     ]
@@ -424,7 +424,7 @@ def test_times_of_other_machines_are_not_ranked() -> None:
     ]
     comparison = side_by_side(entries)
     assert comparison.best(seconds) == set()
-    text = "\n".join(comparison_lines(comparison, COSTS))
+    text = "\n".join(comparison_lines(comparison))
     assert "not all were trained on the same device" in text
 
 
@@ -436,10 +436,10 @@ def test_large_scores_keep_their_zeros_beside_a_spread(monkeypatch: pytest.Monke
         for loss, values in scores.items()
         for seed, value in enumerate(values)
     ]
-    line = next(x for x in comparison_lines(side_by_side(entries), COSTS) if x.startswith("mIoU"))
+    line = next(x for x in comparison_lines(side_by_side(entries)) if x.startswith("mIoU"))
     assert line.split() == ["mIoU", "90.5±1.7*", "20.0±.0", "0.3700"]
     entries = [_entry(tiny_config(seed=seed), value) for seed, value in enumerate((0.70, 0.71))]
-    line = next(x for x in comparison_lines(side_by_side(entries), COSTS) if x.startswith("mIoU"))
+    line = next(x for x in comparison_lines(side_by_side(entries)) if x.startswith("mIoU"))
     assert line.split() == ["mIoU", ".705±.007", "0.3700"]
 
 
@@ -450,7 +450,7 @@ def test_what_is_no_number_has_no_cell_and_is_json(monkeypatch: pytest.MonkeyPat
         comparison = side_by_side(entries)
     assert comparison.differences == {}
     json.dumps(document(comparison, "test"), allow_nan=False)
-    line = next(x for x in comparison_lines(comparison, COSTS) if x.startswith("mIoU"))
+    line = next(x for x in comparison_lines(comparison) if x.startswith("mIoU"))
     assert line.split() == ["mIoU", "0.6000", "0.3700"]
 
 
@@ -460,7 +460,7 @@ def test_the_table_fits_and_marks_the_best(columns: int, monkeypatch: pytest.Mon
     scores = (0.71, 0.705, 0.75, 0.72)
     configs = [merge(tiny_config().to_dict(), [Layer("", m)]) for m in FOUR_METHODS]
     comparison = side_by_side([_entry(c, s) for c, s in zip(configs, scores, strict=True)])
-    lines = comparison_lines(comparison, COSTS)
+    lines = comparison_lines(comparison)
     text = "\n".join(lines)
     table = lines[: lines.index("* best of the methods")]
     assert all(len(line) <= columns for line in table)
@@ -479,7 +479,7 @@ def test_a_method_without_a_value_leaves_its_cell_empty() -> None:
     first = _entry(tiny_config(loss="ce"), 0.7, seconds=None)
     second = _entry(tiny_config(loss="dice"), 0.6)
     comparison = Comparison([Method("a", [first]), Method("b", [second])], [SCORE], {})
-    line = next(x for x in comparison_lines(comparison, COSTS) if x.startswith("training time"))
+    line = next(x for x in comparison_lines(comparison) if x.startswith("training time"))
     assert line.split() == ["training", "time", "60", "s"]  # no mark without a second value
 
 
@@ -513,9 +513,8 @@ def test_a_colour_that_comes_again_is_dashed() -> None:
 
 def test_a_row_shows_what_each_method_makes_of_a_picture() -> None:
     whole = [np.full((2, 8, 8, 3), value, dtype=np.uint8) for value in (10, 90, 170, 250)]
-    figure = method_pictures(
-        ["one", "two"], [("Input", whole[0]), ("Target", whole[1])], whole[2:], ["x", "y"], "t"
-    )
+    names = ("Input", "Target", "one", "two")
+    figure = draw_stacks(list(zip(names, whole, strict=True)), ["x", "y"], title="t")
     colours = {c: n for n, c in figure.getcolors(10**6) or []}
     cell = 144 * 144
     for value in (10, 90, 170, 250):

@@ -15,10 +15,11 @@ from netlab.contracts.score import Score
 from netlab.errors import WorkFailed
 from netlab.figures import canvas as _canvas
 from netlab.figures.axis import numbers, x_axis, y_axis
-from netlab.figures.curves import Line, Panel, draw_panels, training_curves
+from netlab.figures.curves import Panel, draw_panels, training_curves
 from netlab.figures.grid import Row, draw_grid
+from netlab.figures.lines import Line
 from netlab.figures.palette import class_colours, line_colours, overlay, paint, palette_bytes
-from netlab.figures.png import save_png
+from netlab.figures.saving import save_png
 
 # Machado, Oliveira and Fernandes (2009), severity 1, for linear RGB.
 DEUTERANOPIA = np.array(
@@ -254,7 +255,7 @@ def test_any_numbers_can_be_drawn(ys: list[float], dashed: bool, marker: str | N
 def test_axes_hold_their_values_and_have_some_ticks(values: list[float], count: int) -> None:
     array = numbers(values)
     for axis in (x_axis(array, count), y_axis(array, None, count)):
-        places = axis.place(array[~np.isnan(array)])
+        places = axis.positions(array[~np.isnan(array)])
         assert ((places > -1e-6) & (places < 1 + 1e-6)).all()
         assert 1 <= len(axis.ticks()) <= count + 3
         assert len(set(axis.labels())) == len(axis.ticks())

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from netlab.cli.view.live import LiveView, Pace
+from netlab.cli.view.live import LiveView, TimeLeft
 from netlab.cli.view.messages import stderr_console
 from netlab.cli.view.plot import Series, plot
 from netlab.cli.view.preview import draw_sample, newest_sample
@@ -25,7 +25,7 @@ from netlab.cli.view.training import TerminalView
 from netlab.contracts.score import Score
 from netlab.errors import Interrupted
 from netlab.figures.grid import Row, draw_grid
-from netlab.figures.png import save_png, set_cells
+from netlab.figures.saving import save_png, set_cells
 from netlab.training.fit import train
 from tests.conftest import TINY_FLAGS, tiny_config, tiny_labelled
 from tests.screen import Screen
@@ -85,12 +85,12 @@ def samples(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def view(samples: Path) -> LiveView:
-    pace = Pace(4, Clock())
-    made = LiveView(terminal(), FACTS, pace, samples=samples)
+    time_left = TimeLeft(4, Clock())
+    made = LiveView(terminal(), FACTS, time_left, samples=samples)
     for epoch in range(2):
         made.add(row(epoch + 1), best=True)
     made.batch(2, 5, 10, 0.61234, 61.5)
-    pace.batch(2, 5, 10, 600.0)
+    time_left.batch(2, 5, 10, 600.0)
     return made
 
 
@@ -211,52 +211,54 @@ def test_odd_series_are_drawn_within_their_width(values: list[float | None]) -> 
 
 
 def run_epochs(
-    pace: Pace, clock: Clock, first: int = 0, batch: int = 0
+    time_left: TimeLeft, clock: Clock, first: int = 0, batch: int = 0
 ) -> Iterator[tuple[int, int]]:
     """Epochs of 10 batches of 3 s, 12 s of validation, 8 s of saving; yields after each batch."""
-    for epoch in range(first, pace.epochs):
+    for epoch in range(first, time_left.epochs):
         for done in range(batch + 1, 11):
             clock.now += 3
             # The rate of the steps alone, as the loop reports it.
-            pace.batch(epoch, done, 10, ((pace.epochs - epoch) * 10 - done) * 3)
+            time_left.batch(epoch, done, 10, ((time_left.epochs - epoch) * 10 - done) * 3)
             yield epoch, done
         clock.now += 12
-        pace.epoch_done()
+        time_left.epoch_done()
         clock.now += 8
         batch = 0
 
 
 def test_time_left_includes_validation_and_saving_after_one_epoch() -> None:
-    clock, pace = Clock(), Pace(4, Clock())
-    pace.clock = clock
+    clock, time_left = Clock(), TimeLeft(4, Clock())
+    time_left.clock = clock
     end = 1000 + 4 * 50
-    for epoch, _ in run_epochs(pace, clock):
-        assert pace.measured == (epoch > 0)
+    for epoch, _ in run_epochs(time_left, clock):
+        assert time_left.measured == (epoch > 0)
         if epoch:
             # The first batch marks the beginning of an epoch: its 3 s are the next one's.
-            assert pace.left() == pytest.approx(end - clock.now, abs=3.1)
+            assert time_left.seconds() == pytest.approx(end - clock.now, abs=3.1)
         else:
-            assert pace.left() < end - clock.now - 40, "a guess by the steps alone"
+            assert time_left.seconds() < end - clock.now - 40, "a guess by the steps alone"
 
 
 def test_after_a_resume_only_whole_epochs_of_this_process_count() -> None:
-    clock, pace = Clock(), Pace(6, Clock())
-    pace.clock = clock
+    clock, time_left = Clock(), TimeLeft(6, Clock())
+    time_left.clock = clock
     measured = {
-        epoch: pace.measured for epoch, done in run_epochs(pace, clock, 2, batch=7) if done == 10
+        epoch: time_left.measured
+        for epoch, done in run_epochs(time_left, clock, 2, batch=7)
+        if done == 10
     }
     assert measured == {2: False, 3: False, 4: True, 5: True}
 
 
 def test_a_slower_epoch_does_not_count_down_to_nothing() -> None:
-    clock, pace = Clock(), Pace(2, Clock())
-    pace.clock = clock
-    for epoch, done in run_epochs(pace, clock):
+    clock, time_left = Clock(), TimeLeft(2, Clock())
+    time_left.clock = clock
+    for epoch, done in run_epochs(time_left, clock):
         if epoch == 1 and done == 5:
             clock.now += 500
-            assert pace.left() == pytest.approx(25, abs=1)
+            assert time_left.seconds() == pytest.approx(25, abs=1)
             clock.now -= 500
-    assert Pace(2, clock).left() == 0
+    assert TimeLeft(2, clock).seconds() == 0
 
 
 def told(report: TerminalView, clock: Clock, epochs: int = 4, first: int = 0) -> None:

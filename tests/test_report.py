@@ -23,13 +23,21 @@ from netlab.compare.files import comparison_page
 from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Headline, Html, Section
 from netlab.contracts.score import Score
-from netlab.figures.curves import Line, Panel, other_panels, training_panels
+from netlab.figures.curves import Panel, other_panels, training_panels
 from netlab.figures.html.chart import line_chart
-from netlab.figures.html.gallery import Example, Group, PictureRow, gallery, picture_table
+from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import WRONG, error_uri, mask_uri, picture_uri
 from netlab.figures.html.markup import element, join
 from netlab.figures.html.page import page
-from netlab.figures.html.table import ScoreRow, heat_table, plain_table, score_table
+from netlab.figures.html.table import (
+    PictureRow,
+    ScoreRow,
+    heat_table,
+    picture_table,
+    plain_table,
+    score_table,
+)
+from netlab.figures.lines import Line
 from netlab.figures.palette import class_colours
 from netlab.metrics.confusion import confusion
 from netlab.runs.folder import RunDir

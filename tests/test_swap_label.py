@@ -17,8 +17,8 @@ from netlab.cli.view.messages import progress_bar
 from netlab.contracts.dataset import DataRequest
 from netlab.data.digits import Digits
 from netlab.errors import DataError, UsageError, WorkFailed
-from netlab.figures.gif import save_gif
-from netlab.figures.swaps import Shown, lesson_grid, sheet_cell, swap_rows
+from netlab.figures.saving import save_gif
+from netlab.figures.swaps import LabelSwaps, lesson_grid, sheet_cell, swap_rows
 from netlab.scoring.judge import load_judge
 from netlab.settings import Layer, merge, recipe
 from netlab.swap.figure import draw_result
@@ -317,10 +317,10 @@ def test_the_bundled_vae_of_a_data_set(
 # Figures
 
 
-def shown(count: int, side: int = 28, channels: int = 1, name: str = "7") -> Shown:
+def shown(count: int, side: int = 28, channels: int = 1, name: str = "7") -> LabelSwaps:
     pictures = np.random.default_rng(0).integers(0, 256, (count, side, side, channels), np.uint8)
     names = [name] * count
-    return Shown(pictures, pictures, pictures, names, names, names)
+    return LabelSwaps(pictures, pictures, pictures, names, names, names)
 
 
 def test_rows_keep_pixels_and_widths() -> None:
@@ -336,8 +336,8 @@ def test_rows_keep_pixels_and_widths() -> None:
 
 def test_right_and_wrong_look_different_without_colour() -> None:
     right = shown(1)
-    wrong = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["7"], ["7"])
-    other = Shown(right.originals, right.reconstructions, right.swapped, ["7"], ["8"], ["7"])
+    wrong = LabelSwaps(right.originals, right.reconstructions, right.swapped, ["7"], ["7"], ["7"])
+    other = LabelSwaps(right.originals, right.reconstructions, right.swapped, ["7"], ["8"], ["7"])
     for draw in (swap_rows, lesson_grid):
         first, second = (draw(pictures, "t").convert("L") for pictures in (wrong, other))
         lower = [np.asarray(image) < 160 for image in (first, second)]

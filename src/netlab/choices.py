@@ -1,14 +1,14 @@
-"""What settings can be, where both the help and the work need it; so nothing here imports torch."""
+"""Values of settings that both the help and the training need; nothing here imports torch."""
 
 from dataclasses import dataclass
 
 PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
-"""What `--precision` names beside `auto`, and the type of torch that it is."""
+"""Choices of `--precision` other than `auto`, each with its type in torch."""
 
 
 @dataclass(frozen=True)
 class Strength:
-    """How far each kind of change goes; all are drawn evenly from their ranges."""
+    """How far each change goes, drawn uniformly from its range."""
 
     flip: bool = False
     """Mirror left and right in half of the cases."""
@@ -58,4 +58,4 @@ STRENGTHS = {
         flip=True, zoom=0.6, aspect=0.2, turn=20, shift=0.12, light=0.2, contrast=0.35, colour=0.3
     ),
 }
-"""What `--augment` names."""
+"""Choices of `--augment`."""

@@ -22,22 +22,8 @@ OWN_FOLDERS = ("images", "masks", "classes", "mask_values")
 """Fields that describe people's own folders; a data set names in `reads` those that it takes."""
 LOSS_KINDS = ("loss", "vae-term")
 """Kinds of components that `loss` is a sum of; which of them, an architecture's task says."""
-PART_KINDS = (
-    "task",
-    "architecture",
-    "encoder",
-    "bottleneck",
-    "decoder",
-    "conditioning",
-    "block",
-    "norm",
-    "activation",
-    "loss",
-    "dataset",
-    "optimizer",
-    "schedule",
-)
-"""Kinds of components that take further arguments from `parts`."""
+PART_KINDS = tuple(kind for kind in registry.FOLDERS if kind != "vae-term")
+"""Kinds of components that take further arguments from `parts`; those of terms are the loss's."""
 MACHINE_PATHS = ("data_dir", "images", "masks")
 """Fields that name paths on one machine: kept in config.yaml, left out of weights files."""
 
@@ -78,7 +64,7 @@ def option(group: str, default: Any, help: str, **facts: Any) -> Any:  # noqa: A
 
 
 def setting_of(declared: "dataclasses.Field[Any]") -> Setting:
-    """What `option` said of a field of a dataclass."""
+    """What `option` declared of a field."""
     setting: Setting = declared.metadata["setting"]
     return setting
 

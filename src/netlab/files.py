@@ -19,12 +19,12 @@ _TRIES, _LOOK = 5, 0.02  # seconds; far longer than a look at the lock takes
 
 
 @contextlib.contextmanager
-def locked(path: Path, taken: str) -> Iterator[None]:
+def locked(path: Path, message: str) -> Iterator[None]:
     """Keep other processes out; the lock ends with the process, however that ends.
 
     Args:
         path: the lock's file, which stays.
-        taken: what to say when another process has it.
+        message: what to say when another process has it.
 
     Raises:
         UsageError: another process has it.
@@ -40,7 +40,7 @@ def locked(path: Path, taken: str) -> Iterator[None]:
                 break
             time.sleep(_LOOK)
         else:
-            raise UsageError(taken)
+            raise UsageError(message)
         yield
 
 

@@ -112,7 +112,7 @@ def compare(
         methods, failures = train_methods(configs, runs_dir, train, note=note, stopped=stop)
     folder = out or free_path(runs_dir / stamped("compare"))
 
-    from netlab.compare.comparison import COSTS, document, score_run, score_runs, side_by_side
+    from netlab.compare.comparison import document, score_run, score_runs, side_by_side
     from netlab.compare.files import write_comparison
 
     score = partial(
@@ -134,7 +134,7 @@ def compare(
     if json_:
         print(json.dumps({**result, "folder": str(folder)}, ensure_ascii=False, allow_nan=False))
     else:
-        print("\n".join(comparison_lines(comparison, COSTS)))
+        print("\n".join(comparison_lines(comparison)))
     note(f"comparison: {folder}")
     for line in failures:
         note(f"netlab: {line}")

@@ -71,7 +71,7 @@ def evaluate(
     figure_file = output_path(figure, Path(f"{stem}.png"), overwrite)
     page_file = output_path(html, usual_page, overwrite)
 
-    from netlab.figures.png import save_png
+    from netlab.figures.saving import save_png
     from netlab.scoring.evaluate import evaluate as score
     from netlab.scoring.page import weights_page
 

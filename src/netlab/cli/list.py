@@ -11,8 +11,6 @@ from netlab.cli.view.text import terminal_width
 from netlab.errors import UnknownComponent
 from netlab.settings import preset_summaries
 
-_HIDDEN = {"task"}
-
 
 def list_components(
     kind: Annotated[
@@ -22,7 +20,7 @@ def list_components(
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
     """List components, data sets, recipes and bundled weights, a line each."""
-    kinds = [k for k in registry.FOLDERS if k not in _HIDDEN]
+    kinds = [k for k in registry.FOLDERS if k != "task"]
     known = [*kinds, "preset", "weights"]
     wanted = (kind or "").removesuffix("s") if kind not in known else kind
     if kind is not None and wanted not in known:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -117,7 +117,7 @@ def _not_imported() -> None:
     """A command that is listed, not called."""
 
 
-def _add(app: typer.Typer, name: str, command: Any) -> None:
+def _add(app: typer.Typer, name: str, command: typer.Typer | Callable[..., Any]) -> None:
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=name)
     else:
@@ -137,7 +137,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command and leave with its exit code; errors are one line on stderr."""
     words = list(sys.argv[1:] if argv is None else argv) or ["--help"]
     prepare_streams(json="--json" in words)
-    # Odd metadata in a picture is no news to the user; what cannot be read is reported by name.
+    # Pillow warns of odd metadata, which is no news to the user; what is unreadable is reported.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     # Threads that spin while they wait lose whole time slices to whatever else runs on a core:
     # beside one busy process on two cores, training was ten times slower.
@@ -177,11 +177,11 @@ def explain(error: Exception, *, debug: bool) -> int:
         hint = "; --debug shows where" if isinstance(error, ComponentFault) else ""
         return _say(f"{error}{hint}", error.exit_code)
     # Typer's own errors of usage: its classes are private, this method is their contract.
-    words = getattr(error, "format_message", None)
-    if words is not None:
+    usage_message = getattr(error, "format_message", None)
+    if usage_message is not None:
         context = getattr(error, "ctx", None)
         hint = f" (see {context.command_path} --help)" if context else ""
-        return _say(" ".join(words().split()) + hint, ExitCode.BAD_INPUT)
+        return _say(" ".join(usage_message().split()) + hint, ExitCode.BAD_INPUT)
     if out_of_memory(error):
         return _say(
             "out of memory: try a smaller --batch-size; in training also --image-size, --width "

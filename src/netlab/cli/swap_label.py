@@ -21,18 +21,12 @@ from netlab.weights.bundled import bundled_vae
 if TYPE_CHECKING:
     from netlab.swap.swapper import Swapper
 
-_CLASHES = [
-    ("image", "from_prior"),
-    ("image", "data_dir"),
-    ("image", "count"),
-    ("image", "between"),
-    ("from_prior", "data_dir"),
-    ("morph", "between"),
-    ("morph", "layout"),
-    ("morph", "pictures"),
-    ("between", "layout"),
-    ("between", "pictures"),
-]
+_CLASHES = {
+    "image": ("from_prior", "data_dir", "count", "between"),
+    "from_prior": ("data_dir",),
+    "morph": ("between", "layout", "pictures"),
+    "between": ("layout", "pictures"),
+}
 """Flags that contradict each other."""
 _NEEDS = [("image", "true_label"), ("true_label", "image"), ("between", "label")]
 """Flags that need another one."""
@@ -90,7 +84,7 @@ def swap_label(
     """Hand a conditional VAE a wrong label, and draw what comes out."""
     given = {name for name, value in locals().items() if value not in (None, False)}
     _check_flags(given, label, layout, out)
-    wanted = _parse_count(count, layout, given)
+    number = _parse_count(count, layout, given)
     file = bundled_vae(dataset or "mnist") if weights is None else find_weights(weights, runs_dir)
 
     from netlab.scoring.judge import load_judge
@@ -106,17 +100,17 @@ def swap_label(
     request = SwapRequest(
         asked="any" if label is None else "all" if label == "all" else swapper.label(label),
         layout="all-labels" if label == "all" else layout or "rows",
-        count=wanted,
+        count=number,
         seed=seed,
         morph_to=None if morph is None else swapper.label(morph, "label of --morph"),
         between=between,
         from_prior=from_prior,
         animated=out is not None and out.suffix.lower() == ".gif",
     )
-    true = None if true_label is None else swapper.label(true_label, "true label")
+    true_id = None if true_label is None else swapper.label(true_label, "true label")
     figure = output_path(out, _default_figure(swapper, request, image), overwrite)
     folder = None if pictures is None else PictureFolder(pictures, overwrite=overwrite)
-    reads = load_judge(
+    loaded_judge = load_judge(
         judge,
         swapper.dataset,
         swapper.classes,
@@ -126,12 +120,12 @@ def swap_label(
     )
     note(f"weights: {swapper.name} (bundled)" if weights is None else f"weights: {file}")
     source = source_for(
-        request, swapper, file, image=image, true_label=true, data_dir=data_dir, note=note
+        request, swapper, file, image=image, true_label=true_id, data_dir=data_dir, note=note
     )
     if len(source) > (most := LAYOUTS[request.layout].most):
         note(f"the figure shows {most} of {len(source)} pictures")
     with folder or nullcontext(), progress_bar(-(-len(source) // BATCH)) as advance:
-        result = carry_out(request, swapper, source, reads, folder, advance)
+        result = carry_out(request, swapper, source, loaded_judge, folder, advance)
     save_figure(draw_result(result, request, swapper), figure)
     records = result.records
     if json_:
@@ -141,9 +135,11 @@ def swap_label(
             "weights": swapper.name if weights is None else str(file),
             "dataset": swapper.dataset,
             "from_prior": source.from_prior,
-            "judge": None if reads is None else reads.name,
+            "judge": None if loaded_judge is None else loaded_judge.name,
             "count": len(records),
-            "swap_accuracy": None if reads is None else read_as_asked(records) / len(records),
+            "swap_accuracy": None
+            if loaded_judge is None
+            else read_as_asked(records) / len(records),
             "examples": records,
         }
         print(json.dumps(document, ensure_ascii=False))
@@ -151,17 +147,17 @@ def swap_label(
         print(figure)
         if pictures is not None:
             print(pictures)
-    if reads is not None:
-        note(f"judge {reads.name}: {verdict(records)}")
+    if loaded_judge is not None:
+        note(f"judge {loaded_judge.name}: {verdict(records)}")
 
 
 def _check_flags(given: set[str], label: str | None, layout: str | None, out: Path | None) -> None:
     """Refuse flags that make no sense together; `given` are the names of those in use."""
-    for first, second in _CLASHES:
-        if {first, second} <= given:
-            raise UsageError(
-                f"{flag_of(first)} and {flag_of(second)} contradict each other: give one"
-            )
+    for first, others in _CLASHES.items():
+        for second in others:
+            if {first, second} <= given:
+                flags = f"{flag_of(first)} and {flag_of(second)}"
+                raise UsageError(f"{flags} contradict each other: give one")
     for first, needed in _NEEDS:
         if first in given and needed not in given:
             raise UsageError(f"{flag_of(first)} needs {flag_of(needed)}")

@@ -137,7 +137,7 @@ class Comparison:
         return best, self.baselines[best]
 
     def best(self, measure: Measure) -> set[int]:
-        """Indices of the methods that are best in a measure; none where that is not to be said."""
+        """Indices of the methods that are best in a measure; none where they cannot be ranked."""
         means = [method.mean(measure) for method in self.methods]
         known = [mean for mean in means if mean is not None]
         unfair = measure.name in _TIMES and not self.same_machine
@@ -213,7 +213,7 @@ def score_runs(
     Args:
         runs: their folders.
         score: `score_run` with its settings.
-        note: told which run is being scored, and which cannot be.
+        note: called with a line for each run that is scored, or cannot be.
 
     Returns:
         The scored runs, and a line for each of the others.

@@ -14,17 +14,16 @@ from netlab.compare.comparison import COSTS, Comparison, rows
 from netlab.compare.methods import method_key
 from netlab.contracts.report import Headline, Html, Measure, Section, Shown
 from netlab.errors import UsageError
-from netlab.figures.comparison import method_panels, method_pictures
-from netlab.figures.curves import Panel, draw_panels
+from netlab.figures.curves import Panel, draw_panels, method_panels
+from netlab.figures.grid import draw_stacks
 from netlab.figures.html.chart import charts
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
-from netlab.figures.html.legend import legend
 from netlab.figures.html.markup import element, join
-from netlab.figures.html.page import details, page, paragraph
+from netlab.figures.html.page import details, legend, page, paragraph
 from netlab.figures.html.table import ScoreRow, plain_table, score_table
 from netlab.figures.html.table import score as digits
-from netlab.figures.png import save_png
+from netlab.figures.saving import save_png
 from netlab.files import write_rows, write_text
 from netlab.tasks.build import score_of
 from netlab.tasks.sections import best_first, ranked
@@ -249,11 +248,10 @@ def _pictures_figure(comparison: Comparison) -> Image.Image | None:
         return None
     by_method, captions = pictures
     split = comparison.first.values["split"]
-    return method_pictures(
-        [method.name for method in comparison.methods],
-        by_method[0].common,
-        [shown.own for shown in by_method],
+    pairs = zip(comparison.methods, by_method, strict=True)
+    return draw_stacks(
+        [*by_method[0].common, *((method.name, shown.own) for method, shown in pairs)],
         captions,
-        f"{split} pictures, evenly spread from the best to the worst; numbers by method",
-        by_method[0].legend,
+        title=f"{split} pictures, evenly spread from the best to the worst; numbers by method",
+        legend=by_method[0].legend,
     )

@@ -79,7 +79,7 @@ def named_runs(words: Sequence[str], runs_dir: Path, note: Callable[[str], None]
     Args:
         words: see `netlab.runs.folder.find_run`.
         runs_dir: the folder of runs.
-        note: told of runs that are named twice, and of those that are not at their end.
+        note: called with a line for runs that are named twice or have not ended.
 
     Raises:
         UsageError: no such run, one without weights, or runs of different tasks.
@@ -172,7 +172,7 @@ def span(
 def same_training(wanted: TrainConfig, run: TrainConfig) -> bool:
     """Whether a run's config is what would be trained, wherever the data lie.
 
-    What the data are no config tells: see `netlab.runs.pictures.trained_on`. Device, precision and
+    No config identifies the data: see `netlab.runs.pictures.trained_on`. Device, precision and
     threads matter only where they are named. Nor does it matter what was to be done about numbers
     that go wrong, as long as the run would have stopped at them.
     """

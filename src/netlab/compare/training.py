@@ -35,7 +35,7 @@ def train_methods(
         configs: of every training.
         runs_dir: where runs are looked for.
         train: does one training.
-        note: told of each training, and why a run that is there is not taken.
+        note: called with a line for each training, and with why an existing run is not taken.
         stopped: asked before each training; true ends the work.
 
     Returns:
@@ -43,7 +43,7 @@ def train_methods(
 
     Raises:
         WorkFailed: all failed.
-        Interrupted: `stopped` said so, or a training was interrupted; its state is saved.
+        Interrupted: by `stopped`, or within a training, whose state is saved.
     """
     names = method_names(configs, [f"method {i}" for i, _ in enumerate(configs, 1)])
     runs: dict[RunDir, str] = {}

@@ -19,33 +19,11 @@ PET_CLASSES = ("pet", "background", "border")
 """Names of the house classes; their ids are their indices."""
 
 
-def _silent(text: str) -> None:
-    """Say nothing."""
-
-
 class Dropped(NamedTuple):
     """A picture that was left out, and why."""
 
     name: str
     reason: str
-
-
-class PictureSet(Protocol):
-    """What every split of any data set has, whatever its pictures come with."""
-
-    @property
-    def images(self) -> NDArray[np.uint8]:
-        """(N, H, W, C); C is 1 (gray) or 3 (RGB)."""
-
-    @property
-    def targets(self) -> NDArray[np.uint8] | NDArray[np.int64]:
-        """What each picture comes with, by the first axis."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What a person calls each picture; unique."""
-
-    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -57,7 +35,7 @@ class SegmentationSet:
     masks: NDArray[np.uint8]
     """(N, H, W), class ids."""
     names: tuple[str, ...]
-    """What a person calls each picture; unique."""
+    """A name for each picture, for people; unique."""
     classes: tuple[str, ...]
     dropped: tuple[Dropped, ...] = ()
     mirrors: ClassVar[bool] = True
@@ -81,7 +59,7 @@ class LabelledSet:
     labels: NDArray[np.int64]
     """(N,), class ids."""
     names: tuple[str, ...]
-    """What a person calls each picture; unique."""
+    """A name for each picture, for people; unique."""
     classes: tuple[str, ...]
     dropped: tuple[Dropped, ...] = ()
     mirrors: bool = True
@@ -94,6 +72,10 @@ class LabelledSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+PictureSet = SegmentationSet | LabelledSet
+"""One split of any data set, whatever its pictures come with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,8 +93,8 @@ class DataRequest:
     limit: int | None = None
     skip_bad: bool = False
     seed: int = 0
-    note: Callable[[str], None] = _silent
-    """Told of what takes long or was left out."""
+    note: Callable[[str], None] = lambda text: None  # noqa: ARG005
+    """Called with a line on what takes long or was left out."""
 
 
 class Dataset(Protocol):
@@ -122,7 +104,7 @@ class Dataset(Protocol):
     def target(self) -> Target:
         """What each picture comes with."""
 
-    def load(self, request: DataRequest, /) -> SegmentationSet | LabelledSet:
+    def load(self, request: DataRequest, /) -> PictureSet:
         """Decode, resize and return one split, in the form that fits `target`.
 
         Raises:
@@ -130,7 +112,7 @@ class Dataset(Protocol):
         """
 
 
-def load_split(dataset: Dataset, request: DataRequest) -> SegmentationSet | LabelledSet:
+def load_split(dataset: Dataset, request: DataRequest) -> PictureSet:
     """What a data set gives for a request, if it keeps its contract.
 
     Raises:
@@ -146,7 +128,7 @@ def load_split(dataset: Dataset, request: DataRequest) -> SegmentationSet | Labe
 def _broken(split: object, target: Target, size: int) -> str | None:
     """How what a data set gave differs from what it should; None if it does not."""
     wanted = SegmentationSet if target == "masks" else LabelledSet
-    if not isinstance(split, SegmentationSet | LabelledSet) or not isinstance(split, wanted):
+    if not isinstance(split, PictureSet) or not isinstance(split, wanted):
         return f"pictures with {target} come as {wanted.__name__}, not as {type(split).__name__}"
     count = len(split.names)
     if target == "masks":

@@ -27,7 +27,7 @@ _Points = NDArray[np.float64]  # (points, 2)
 Styles = NDArray[np.float64]
 """(N, 18), the numbers of `STYLE` in their order."""
 
-_DOTS = 96  # a digit is drawn with a round pen set down so many times; gaps are too small to see
+_DOTS = 96  # times that a round pen is set down for a digit; gaps are too small to see
 _EDGE = 1.2  # pixels over which a stroke fades
 _AT_ONCE = 2**16  # pixels; what the processor's cache holds
 _WORTH_A_NOTE = 20_000_000  # pixels; about two seconds

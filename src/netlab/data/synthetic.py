@@ -78,7 +78,7 @@ def draw(rng: np.random.Generator, size: int) -> tuple[NDArray[np.uint8], NDArra
 
 
 def noise(rng: np.random.Generator, size: int, across: float, down: float) -> Plane:
-    """Smooth noise around 0, about -1 to 1, with so many cells across and down."""
+    """Smooth noise from about -1 to 1 with that many cells across and down: (size, size)."""
     shape = max(2, round(down)), max(2, round(across))
     return _resize(rng.uniform(-1, 1, shape).astype(np.float32), size, Image.Resampling.BICUBIC)
 

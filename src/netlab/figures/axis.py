@@ -33,8 +33,8 @@ class Axis:
         short = _power if largest >= 1e5 or largest < 1e-2 else _decimal
         return [short(tick, self.step) for tick in self.ticks()]
 
-    def place(self, values: Values) -> Values:
-        """Each value's place: 0 at the low end, 1 at the high end; NaN stays NaN."""
+    def positions(self, values: Values) -> Values:
+        """0 for values at the low end, 1 at the high end; NaN stays NaN."""
         return (values - self.low) / (self.high - self.low)
 
 
@@ -47,16 +47,16 @@ def numbers(values: Sequence[float]) -> Values:
 
 def x_axis(values: Values, count: int) -> Axis:
     """An axis from the least to the greatest value; whole numbers get whole ticks."""
-    seen = values[~np.isnan(values)]
-    if not seen.size:
+    known = values[~np.isnan(values)]
+    if not known.size:
         return Axis(0, 1, 1)
-    low, high = float(seen.min()), float(seen.max())
+    low, high = float(known.min()), float(known.max())
     if _constant(low, high):
         pad = max(0.5, abs(low) * 1e-3)
         return Axis(low - pad, high + pad, max(1, _nice(pad / 2)))
     step = _nice((high - low) / count)
-    whole = bool((seen == np.rint(seen)).all())
-    return Axis(low, high, max(step, 1) if whole else step)
+    integers = bool((known == np.rint(known)).all())
+    return Axis(low, high, max(step, 1) if integers else step)
 
 
 def y_axis(values: Values, limits: tuple[float, float] | None, count: int) -> Axis:
@@ -65,10 +65,10 @@ def y_axis(values: Values, limits: tuple[float, float] | None, count: int) -> Ax
         if not limits[0] < limits[1]:
             raise ValueError(f"y_range must rise, got {limits}")
         return Axis(*limits, _nice((limits[1] - limits[0]) / count))
-    seen = values[~np.isnan(values)]
-    if not seen.size:
+    known = values[~np.isnan(values)]
+    if not known.size:
         return Axis(0, 1, 0.2)
-    low, high = float(seen.min()), float(seen.max())
+    low, high = float(known.min()), float(known.max())
     if _constant(low, high):
         pad = abs(low) / 2 or 1.0
         low, high = low - pad, high + pad

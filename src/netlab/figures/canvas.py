@@ -58,7 +58,7 @@ def plain(text: str) -> str:
 
 
 def shorten(text: str, width: int, size: int) -> str:
-    """`text`, or as much of its two ends as fits: names begin with what tells them, scores end."""
+    """`text`, shortened in its middle to fit: names differ where they begin, scores stand last."""
     text = plain(text)
     if text_width(text, size) <= width:
         return text

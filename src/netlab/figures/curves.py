@@ -1,4 +1,4 @@
-"""Curves by epoch: panels side by side, and the panels of a training run."""
+"""Curves by epoch: panels side by side, and the panels of training runs."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from netlab.contracts.score import Score
-from netlab.figures import canvas as _canvas
-from netlab.figures.axis import Axis, Values, numbers, x_axis, y_axis
+from netlab.figures import canvas
+from netlab.figures.axis import Axis, numbers, x_axis, y_axis
 from netlab.figures.canvas import HEADING, LABEL, MARGIN, TICK, TITLE, Key, line_height, text_width
 from netlab.figures.lines import Box, Line, draw_lines, draw_swatch
 from netlab.figures.palette import FAINT, FRAME, GRID, Colour, line_colours
@@ -19,17 +19,8 @@ Rows = Sequence[Mapping[str, object]]
 _PANEL, _PLOT = 360, 240  # width of a whole panel, height of its plot
 _PAD, _ROOM = 8, 14  # below the plot, and between legend and plot
 _ROW = 3.4  # shares of panels in a row
+_WIDE = 1.1  # share of a panel in which methods stand together
 _LOSS = Score("val_loss", "val loss", higher_is_better=False)
-
-__all__ = [
-    "Line",
-    "Panel",
-    "draw_panels",
-    "line_shades",
-    "other_panels",
-    "training_curves",
-    "training_panels",
-]
 
 
 @dataclass(frozen=True)
@@ -43,6 +34,12 @@ class Panel:
     y_range: tuple[float, float] | None = None
     share: float = 1.0
 
+    def axes(self, count: int) -> tuple[Axis, Axis]:
+        """The x axis, with about `count` ticks, and the y axis."""
+        xs = numbers([x for line in self.lines for x in line.xs])
+        ys = numbers([y for line in self.lines for y in line.ys])
+        return x_axis(xs, count), y_axis(ys, self.y_range, count=5)
+
 
 def draw_panels(panels: Sequence[Panel], *, title: str = "") -> Image.Image:
     """Draw panels side by side, in further rows where the text would get small in a page.
@@ -53,10 +50,10 @@ def draw_panels(panels: Sequence[Panel], *, title: str = "") -> Image.Image:
         raise ValueError("draw_panels needs one panel or more")
     rows = [_draw_row(row) for row in _in_rows(panels)]
     whole = max(row.width for row in rows)
-    titles = _canvas.wrap(title, whole - 2 * MARGIN, TITLE)
+    titles = canvas.wrap(title, whole - 2 * MARGIN, TITLE)
     top = MARGIN + len(titles) * line_height(TITLE) + (6 if titles else 0)
-    image = _canvas.blank(whole, top + sum(row.height for row in rows))
-    _canvas.write_title(image, titles)
+    image = canvas.blank(whole, top + sum(row.height for row in rows))
+    canvas.write_title(image, titles)
     for row in rows:
         image.paste(row, (0, top))
         top += row.height
@@ -126,6 +123,50 @@ def other_panels(rows: Rows, score: Score = _LOSS) -> list[Panel]:
     names = [n for n in columns if n.startswith(("train_", "val_")) and n not in shown]
     keys = dict.fromkeys(map(_key, names))
     return [Panel(_words(key), "epoch", "", _both(key, epochs, columns)) for key in keys]
+
+
+def method_panels(
+    names: Sequence[str], runs: Sequence[Sequence[Rows]], score: Score
+) -> list[Panel]:
+    """Training loss, validation loss (on one scale) and the score, a line a run.
+
+    The score's axis begins near the lowest value: methods often lie close together. From the
+    eighth method on lines are dashed, in the colours of the first; from the fifteenth on they look
+    like others.
+
+    Args:
+        names: of the methods, each of which has a colour.
+        runs: of each method its runs, of each run its rows (see `training_panels`).
+        score: what the runs are judged by; without a panel where it is the loss.
+    """
+    shades = line_colours(len(names))
+
+    def lines(column: str) -> list[Line]:
+        methods = enumerate(zip(names, shades, runs, strict=True))
+        return [
+            Line(
+                "" if repeat else name,
+                epochs,
+                columns.get(column, [math.nan] * len(epochs)),
+                dashed=shade in shades[:index],
+                colour=shade,
+            )
+            for index, (name, shade, seeds) in methods
+            for repeat, (epochs, columns) in enumerate(map(_columns, seeds))
+        ]
+
+    losses = {"Training loss": lines("train_loss"), "Validation loss": lines("val_loss")}
+    values = numbers([y for drawn in losses.values() for line in drawn for y in line.ys])
+    axis = y_axis(values, None, count=5)
+    panels = [
+        Panel(title, "epoch", "loss", drawn, (axis.low, axis.high), share=_WIDE)
+        for title, drawn in losses.items()
+    ]
+    scores = lines(score.column)
+    if not score.is_loss and any(math.isfinite(y) for line in scores for y in line.ys):
+        scale = f"{score.label} ({score.unit})" if score.unit else score.label
+        panels.append(Panel(f"Validation {score.label}", "epoch", scale, scores, share=_WIDE))
+    return panels
 
 
 def _columns(rows: Rows) -> tuple[list[float], dict[str, list[float]]]:
@@ -210,12 +251,12 @@ def _in_rows(panels: Sequence[Panel]) -> list[list[Panel]]:
 def _draw_row(panels: Sequence[Panel]) -> Image.Image:
     widths = [round(_PANEL * panel.share) for panel in panels]
     legends = [
-        _canvas.place_keys([line.label for line in panel.lines if line.label], width - MARGIN)
+        canvas.place_keys([line.label for line in panel.lines if line.label], width - MARGIN)
         for panel, width in zip(panels, widths, strict=True)
     ]
     plot_top = line_height(HEADING) + max(height for _, height in legends) + _ROOM
     below = line_height(TICK) + line_height(LABEL) + _PAD
-    image = _canvas.blank(sum(widths) + 2 * MARGIN, plot_top + _PLOT + below + MARGIN // 2)
+    image = canvas.blank(sum(widths) + 2 * MARGIN, plot_top + _PLOT + below + MARGIN // 2)
     left = MARGIN
     for panel, width, (keys, _) in zip(panels, widths, legends, strict=True):
         _draw_panel(image, panel, keys, (left, 0, left + width, plot_top))
@@ -226,50 +267,44 @@ def _draw_row(panels: Sequence[Panel]) -> Image.Image:
 def _draw_panel(image: Image.Image, panel: Panel, keys: Sequence[Key], head: Box) -> None:
     """Draw one panel; `head` holds its title and legend, and the plot hangs below."""
     left, top, right, bottom = head
-    xs, ys = _joined([n.xs for n in panel.lines]), _joined([n.ys for n in panel.lines])
-    across = x_axis(xs, count=max(3, (right - left) // 60))
-    upwards = y_axis(ys, panel.y_range, count=5)
+    across, upwards = panel.axes(max(3, (right - left) // 60))
     inner = left + max(text_width(label, TICK) for label in upwards.labels()) + 8
     inner += line_height(LABEL) if panel.y_label else 0
     box = (inner, bottom, right - MARGIN, bottom + _PLOT)
-    heading = _canvas.shorten(panel.title, right - MARGIN - left, HEADING)
-    _canvas.write(image, (left, top + line_height(HEADING) / 2), heading, HEADING)
+    heading = canvas.shorten(panel.title, right - MARGIN - left, HEADING)
+    canvas.write(image, (left, top + line_height(HEADING) / 2), heading, HEADING)
     _draw_axes(image, box, across, upwards)
     _draw_labels(image, box, panel, left)
     colours = line_shades(panel.lines)
     draw_lines(image, box, panel.lines, colours, (across, upwards))
     shown = [(n, c) for n, c in zip(panel.lines, colours, strict=True) if n.label]
     for key, (line, colour) in zip(keys, shown, strict=True):
-        swatch = _canvas.write_key(image, key, (left, top + line_height(HEADING)))
+        swatch = canvas.write_key(image, key, (left, top + line_height(HEADING)))
         draw_swatch(image, swatch, line, colour)
 
 
 def _draw_axes(image: Image.Image, box: Box, across: Axis, upwards: Axis) -> None:
     left, top, right, bottom = box
     draw = ImageDraw.Draw(image)
-    places = upwards.place(np.asarray(upwards.ticks()))
-    for place, label in zip(places, upwards.labels(), strict=True):
-        y = round(bottom - place * (bottom - top))
+    heights = upwards.positions(np.asarray(upwards.ticks()))
+    for height, label in zip(heights, upwards.labels(), strict=True):
+        y = round(bottom - height * (bottom - top))
         draw.line((left, y, right, y), fill=GRID)
-        _canvas.write(image, (left - 7, y), label, TICK, FAINT, "rm")
-    places = across.place(np.asarray(across.ticks()))
-    for place, label in zip(places, across.labels(), strict=True):
-        x = round(left + place * (right - left))
+        canvas.write(image, (left - 7, y), label, TICK, FAINT, "rm")
+    shares = across.positions(np.asarray(across.ticks()))
+    for share, label in zip(shares, across.labels(), strict=True):
+        x = round(left + share * (right - left))
         draw.line((x, bottom, x, bottom + 4), fill=FRAME)
-        _canvas.write(image, (x, bottom + 6 + line_height(TICK) / 2), label, TICK, FAINT, "mm")
+        canvas.write(image, (x, bottom + 6 + line_height(TICK) / 2), label, TICK, FAINT, "mm")
     draw.line((left, bottom, right, bottom), fill=FRAME)
 
 
 def _draw_labels(image: Image.Image, box: Box, panel: Panel, edge: int) -> None:
     left, top, right, bottom = box
     below = bottom + _PAD + line_height(TICK) + line_height(LABEL) / 2 - 2
-    text = _canvas.shorten(panel.x_label, right - left, LABEL)
-    _canvas.write(image, ((left + right) / 2, below), text, LABEL, FAINT, "mm")
+    text = canvas.shorten(panel.x_label, right - left, LABEL)
+    canvas.write(image, ((left + right) / 2, below), text, LABEL, FAINT, "mm")
     if panel.y_label:
-        text = _canvas.shorten(panel.y_label, bottom - top, LABEL)
+        text = canvas.shorten(panel.y_label, bottom - top, LABEL)
         at = (edge + line_height(LABEL) // 2, (top + bottom) // 2)
-        _canvas.write_upwards(image, at, text, LABEL, FAINT)
-
-
-def _joined(parts: Sequence[Sequence[float]]) -> Values:
-    return np.concatenate([numbers(part) for part in parts]) if parts else numbers([])
+        canvas.write_upwards(image, at, text, LABEL, FAINT)

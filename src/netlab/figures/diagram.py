@@ -15,11 +15,10 @@ _FOOTER = 58
 _WIDER, _BOLDER = 1.15, 1.35
 """How much wider than Pillow's font a reader's may be."""
 _STRIP, _PADDING = 5, 10
-_BLUE, _VERMILION, _GREEN, _PURPLE, _SKY, _ORANGE, _ = line_colours(7)
+_BLUE, _, _, _PURPLE, _SKY, _ORANGE, _ = line_colours(7)
 _PALE = 0.45  # of a colour behind text, the rest is white
 _LINES = {"main": (FAINT, ""), "skip": (_BLUE, ""), "label": (_PURPLE, "5 3")}
 """Colour and dashes of each kind of arrow."""
-_ARROW_NAMES = {"skip": "skip", "label": "label"}
 
 
 def diagram(structure: Structure, title: str) -> str:
@@ -120,12 +119,12 @@ def _level(level: Level, structure: Structure, box: Box, colour: Colour) -> Iter
             _ORANGE,
         ),
     )
-    for index, (what, shown, part, whole, tint) in enumerate(rows):
+    for index, (label, shown, part, total, tint) in enumerate(rows):
         top = box.y + 44 + index * 19
         if part:
-            share = Box(left - 3, top, (inner + 6) * part / whole, 16)
+            share = Box(left - 3, top, (inner + 6) * part / total, 16)
             yield _rect(share, _pale(tint), rx=2)
-        words = f"{shown} {what}" if part else f"no {what}"
+        words = f"{shown} {label}" if part else f"no {label}"
         yield _text(left, top + 12.5, words, colour=INK if part else FAINT)
     yield "</g>"
 
@@ -170,11 +169,8 @@ def _legend(kinds: set[str], height: int) -> Iterator[str]:
         (_rect(Box(0, -7, 22, 14), _pale(_SKY), rx=2), "share of the weights"),
         (_rect(Box(0, -7, 22, 14), _pale(_ORANGE), rx=2), "share of the multiply-adds"),
     ]
-    entries += [
-        (_arrow(Arrow(kind, ((0, 0), (22, 0)))), words)
-        for kind, words in _ARROW_NAMES.items()
-        if kind in kinds
-    ]
+    named = [kind for kind in ("skip", "label") if kind in kinds]
+    entries += [(_arrow(Arrow(kind, ((0, 0), (22, 0)))), kind) for kind in named]
     for swatch, words in entries:
         yield f'<g transform="translate({x:g} {y:g})">{swatch}{_text(29, 4.5, words)}</g>'
         x += 29 + text_width(words, round(_TEXT)) * _WIDER + 24

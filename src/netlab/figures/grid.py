@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from netlab.figures import canvas as _canvas
+from netlab.figures import canvas
 from netlab.figures.canvas import HEADING, LABEL, MARGIN, TITLE, line_height, text_width
 from netlab.figures.palette import FAINT, FRAME, Colour, Picture, line_colours
-from netlab.figures.png import Cell, cells_of, set_cells
+from netlab.figures.saving import Cell, cells_of, set_cells
 
 _GAP = 8
 _BLOCK_GAP = 14
@@ -51,7 +51,7 @@ def draw_grid(
     cell: int = 144,
     column: int = 0,
 ) -> Image.Image:
-    """Draw rows below each other; the picture notes where its cells are (see `png.set_cells`).
+    """Draw rows below each other; the picture notes where its cells are (see `saving.set_cells`).
 
     Pictures keep their aspect and fill squares of `cell` pixels; rows of wide pictures are lower.
     Text that is too long is wrapped or shortened in its middle, so that a score at its end stays.
@@ -74,24 +74,24 @@ def draw_grid(
     left = MARGIN + (headings_width + 12 if headings_width else 0)
     count = max(len(columns), *(len(row.cells) for row in rows))
     inner = max(left - MARGIN + count * step - _GAP, _NARROWEST)
-    titles = _canvas.wrap(title, inner, TITLE)
-    headings = [_canvas.wrap(text, column, HEADING, lines=3) for text in columns]
-    keys, legend_height = _canvas.place_keys([name for name, _ in legend], inner)
+    titles = canvas.wrap(title, inner, TITLE)
+    headings = [canvas.wrap(text, column, HEADING, lines=3) for text in columns]
+    keys, legend_height = canvas.place_keys([name for name, _ in legend], inner)
     lines = [_fit(row, cell, column) for row in rows]
     top = MARGIN + len(titles) * line_height(TITLE) + 6
     top += max(map(len, headings), default=0) * line_height(HEADING)
     spaces = _spaces(rows)
     bottom = top + sum(map(_height, lines)) + sum(spaces)
-    image = _canvas.blank(inner + 2 * MARGIN, bottom + legend_height + MARGIN)
-    _canvas.write_title(image, titles)
+    image = canvas.blank(inner + 2 * MARGIN, bottom + legend_height + MARGIN)
+    canvas.write_title(image, titles)
     for index, heading in enumerate(headings):
         for number, text in enumerate(reversed(heading)):
             at = (left + index * step + column / 2, top - 4 - (number + 0.5) * line_height(HEADING))
-            _canvas.write(image, at, text, HEADING, anchor="mm")
+            canvas.write(image, at, text, HEADING, anchor="mm")
     cells: list[list[Cell]] = []
     for row, line, space in zip(rows, lines, spaces, strict=True):
         height = _height(line)
-        _canvas.write(image, (MARGIN, top + height / 2), row.heading, LABEL, FAINT)
+        canvas.write(image, (MARGIN, top + height / 2), row.heading, LABEL, FAINT)
         boxes = []
         for index, content in enumerate(line):
             middle = left + index * step + column // 2
@@ -102,14 +102,37 @@ def draw_grid(
         cells += [boxes] * bool(boxes)
         top += height
         if row.caption:
-            text = _canvas.shorten(row.caption, inner, LABEL)
-            _canvas.write(image, (MARGIN, top + 3 + line_height(LABEL) / 2), text, LABEL, FAINT)
+            text = canvas.shorten(row.caption, inner, LABEL)
+            canvas.write(image, (MARGIN, top + 3 + line_height(LABEL) / 2), text, LABEL, FAINT)
         top += space
     set_cells(image, columns, cells)
     for key, (_, colour) in zip(keys, legend, strict=True):
-        swatch = _canvas.write_key(image, key, (MARGIN, bottom))
+        swatch = canvas.write_key(image, key, (MARGIN, bottom))
         ImageDraw.Draw(image).rectangle(swatch, fill=colour, outline=FRAME)
     return image
+
+
+def draw_stacks(
+    stacks: Sequence[tuple[str, NDArray[np.uint8]]],
+    captions: Sequence[str],
+    *,
+    title: str,
+    legend: Sequence[tuple[str, Colour]] = (),
+    cell: int = 144,
+) -> Image.Image:
+    """Draw a row a picture, a column a stack of pictures; see `draw_grid`.
+
+    Args:
+        stacks: headings and pictures (N, H, W, C), C 1 or 3.
+        captions: one for each row.
+        title, legend, cell: see `draw_grid`.
+    """
+    columns = [heading for heading, _ in stacks]
+    rows = [
+        Row([*row], caption)
+        for *row, caption in zip(*(s for _, s in stacks), captions, strict=True)
+    ]
+    return draw_grid(rows, columns=columns, title=title, legend=legend, cell=cell)
 
 
 def draw_captioned(
@@ -156,9 +179,9 @@ def _check(rows: Sequence[Row], columns: Sequence[str]) -> None:
 def _fit(row: Row, cell: int, column: int) -> list[Image.Image | list[str]]:
     """A row's pictures in the size in which they are drawn, or its texts in lines."""
     if row.marks:
-        return [[_canvas.shorten(str(text), column - _MARK - 5, LABEL)] for text in row.cells]
+        return [[canvas.shorten(str(text), column - _MARK - 5, LABEL)] for text in row.cells]
     return [
-        _canvas.wrap(content, column, LABEL) if isinstance(content, str) else _scaled(content, cell)
+        canvas.wrap(content, column, LABEL) if isinstance(content, str) else _scaled(content, cell)
         for content in row.cells
     ]
 
@@ -217,7 +240,7 @@ def _write_texts(
         width = text_width(text, LABEL)
         start = at[0] - (width + (_MARK + 5) * len(marks)) // 2
         middle = at[1] + number * line_height(LABEL) + line_height(LABEL) // 2
-        _canvas.write(image, (start, middle), text, LABEL)
+        canvas.write(image, (start, middle), text, LABEL)
         for right in marks:
             _draw_mark(image, (start + width + 5, middle - _MARK // 2), right=right)
 

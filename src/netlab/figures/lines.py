@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw
 
-from netlab.figures import canvas as _canvas
 from netlab.figures.axis import Axis, Values, numbers
+from netlab.figures.canvas import blank
 from netlab.figures.palette import WHITE, Colour
 
 Box = tuple[int, int, int, int]
@@ -61,9 +61,9 @@ def draw_lines(
     fine = image.crop(around).resize((size[0] * _FINE, size[1] * _FINE), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(fine)
     for line, colour in zip(lines, colours, strict=True):
-        xs = axes[0].place(numbers(line.xs)) * (right - left) + _PAD
+        xs = axes[0].positions(numbers(line.xs)) * (right - left) + _PAD
         # Points far outside a given y_range: PIL counts in 32 bits, and dashes cost time.
-        ys = (1 - np.clip(axes[1].place(numbers(line.ys)), -1, 2)) * (bottom - top) + _PAD
+        ys = (1 - np.clip(axes[1].positions(numbers(line.ys)), -1, 2)) * (bottom - top) + _PAD
         _draw_line(draw, np.stack([xs, ys], axis=1) * _FINE, line, colour)
     image.paste(fine.reduce(_FINE), around[:2])
 
@@ -90,7 +90,7 @@ def _draw_marker(draw: ImageDraw.ImageDraw, at: Values, marker: Marker, colour: 
 def draw_swatch(image: Image.Image, box: Box, line: Line, colour: Colour) -> None:
     """Draw a short piece of the line, or its marker alone if it has but one point."""
     left, top, right, bottom = box
-    fine = _canvas.blank((right - left) * _FINE, (bottom - top) * _FINE)
+    fine = blank((right - left) * _FINE, (bottom - top) * _FINE)
     ends = np.array([[0, fine.height / 2], [fine.width, fine.height / 2]])
     middle = ends.mean(axis=0, keepdims=True)
     draw = ImageDraw.Draw(fine)
@@ -116,5 +116,5 @@ def _dashes(run: Values) -> Iterator[Values]:
     for start in starts:
         end = min(start + _DASH * _FINE, along[-1])
         corners = along[(along > start) & (along < end)]
-        places = np.concatenate([[start], corners, [end]])
-        yield np.stack([np.interp(places, along, run[:, axis]) for axis in (0, 1)], axis=1)
+        marks = np.concatenate([[start], corners, [end]])
+        yield np.stack([np.interp(marks, along, run[:, axis]) for axis in (0, 1)], axis=1)

@@ -53,11 +53,11 @@ def palette_bytes(count: int) -> list[int]:
 
 
 def paint(mask: Picture, classes: int) -> Picture:
-    """Colour a mask of class numbers: (H, W) → (H, W, 3).
+    """Colour masks of class numbers: (…, H, W) → (…, H, W, 3).
 
     Values from `classes` on, such as 255 for pixels that do not count, become white.
     """
-    _check_mask(mask)
+    _check_bytes(mask)
     table = np.full((_MOST, 3), 255, dtype=np.uint8)
     table[:classes] = class_colours(classes)
     return table[mask]
@@ -82,7 +82,7 @@ def overlay(
     Raises:
         ValueError: sizes that do not fit, or `alpha` outside 0 to 1.
     """
-    _check_mask(mask)
+    _check_bytes(mask)
     if image.shape != (*mask.shape, 3):
         raise ValueError(f"image must be {(*mask.shape, 3)} to fit its mask, got {image.shape}")
     if not 0 <= alpha <= 1:
@@ -95,9 +95,9 @@ def overlay(
     return np.rint(mixed).astype(np.uint8)
 
 
-def _check_mask(mask: Picture) -> None:
-    if mask.ndim != 2 or mask.dtype != np.uint8:
-        raise ValueError(f"mask must be uint8 (H, W), got {mask.dtype} {mask.shape}")
+def _check_bytes(mask: Picture) -> None:
+    if mask.ndim < 2 or mask.dtype != np.uint8:
+        raise ValueError(f"mask must be uint8 (…, H, W), got {mask.dtype} {mask.shape}")
 
 
 @cache

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from netlab.figures.grid import Row, draw_grid
+from netlab.figures.grid import draw_stacks
 from netlab.figures.palette import class_colours, paint
 
 
@@ -28,10 +28,11 @@ def prediction_rows(
         classes: names in the order of the ids.
         title: stands above.
     """
-    rows = [
-        Row([image, paint(mask, len(classes)), paint(guess, len(classes))], caption)
-        for image, mask, guess, caption in zip(images, masks, predicted, captions, strict=True)
+    count = len(classes)
+    stacks = [
+        ("Input", images),
+        ("Target", paint(masks, count)),
+        ("Prediction", paint(predicted, count)),
     ]
-    legend = list(zip(classes, class_colours(len(classes)), strict=True))
-    columns = ("Input", "Target", "Prediction")
-    return draw_grid(rows, columns=columns, title=title, legend=legend)
+    legend = list(zip(classes, class_colours(count), strict=True))
+    return draw_stacks(stacks, captions, title=title, legend=legend)

@@ -76,7 +76,7 @@ class _Arms(NamedTuple):
     down: list[Level]
     across: list[Level]
     up: list[Level]
-    beside: list[Level]
+    aside: list[Level]
 
 
 def lay_out(structure: Structure, top: float) -> Layout:
@@ -97,7 +97,7 @@ def lay_out(structure: Structure, top: float) -> Layout:
 
 def _arms(structure: Structure) -> _Arms:
     chain = structure.chain
-    beside = [level for level in structure.levels if level not in chain]
+    aside = [level for level in structure.levels if level not in chain]
     areas = [prod(level.size) if level.size else None for level in chain]
     smallest = min((area for area in areas if area is not None), default=None)
     turn = areas.index(smallest) if smallest is not None else 0
@@ -109,7 +109,7 @@ def _arms(structure: Structure) -> _Arms:
         for level, area in zip(chain[turn:], areas[turn:], strict=True)
         if area is not None and area != smallest
     ]
-    return _Arms(down, [v for v in chain if v not in down and v not in up], up, beside)
+    return _Arms(down, [v for v in chain if v not in down and v not in up], up, aside)
 
 
 def _cells(arms: _Arms) -> dict[str, Cell]:
@@ -125,7 +125,7 @@ def _cells(arms: _Arms) -> dict[str, Cell]:
     areas = [prod(v.size) for v in (*arms.down, *arms.across, *arms.up) if v.size]
     level_with_it = bool(arms.down) and prod(arms.down[-1].size) == min(areas)
     cells |= _cells_across(arms.across, row - 1 if level_with_it else row)
-    return _with_beside(cells, arms.beside)
+    return _with_aside(cells, arms.aside)
 
 
 def _cells_across(levels: Sequence[Level], row: int) -> dict[str, Cell]:
@@ -134,12 +134,12 @@ def _cells_across(levels: Sequence[Level], row: int) -> dict[str, Cell]:
         return {levels[0].name: (row, 1.5)}
     cells: dict[str, Cell] = {}
     for index, level in enumerate(levels):
-        turn, place = divmod(index, _ACROSS)
-        cells[level.name] = (row + turn, 1 + (_ACROSS - 1 - place if turn % 2 else place))
+        turn, step = divmod(index, _ACROSS)
+        cells[level.name] = (row + turn, 1 + (_ACROSS - 1 - step if turn % 2 else step))
     return cells
 
 
-def _with_beside(cells: dict[str, Cell], levels: Sequence[Level]) -> dict[str, Cell]:
+def _with_aside(cells: dict[str, Cell], levels: Sequence[Level]) -> dict[str, Cell]:
     """Two in a row at the top; the lowest of these rows is the first one if it has room."""
     rows = -(-len(levels) // 2)
     room = not any(cell[0] == 0 and cell[1] < _LAST for cell in cells.values())

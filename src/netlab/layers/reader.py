@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
 
 from torch import Tensor, nn
+
+from netlab.contracts.vae_term import VaeNetwork
 
 
 class Reader(nn.Module):
@@ -36,17 +37,8 @@ class Reader(nn.Module):
         return logits.float()
 
 
-class Trainable(Protocol):
-    """What has a training and an evaluation mode, as every `nn.Module` has."""
-
-    training: bool
-
-    def train(self, mode: bool = True) -> Any:
-        """Set the mode."""
-
-
 @contextmanager
-def in_use(module: Trainable) -> Iterator[None]:
+def in_use(module: nn.Module | VaeNetwork) -> Iterator[None]:
     """Within it a module is in evaluation mode; afterwards as it was."""
     was_training = module.training
     module.train(False)

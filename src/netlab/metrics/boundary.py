@@ -69,10 +69,6 @@ class BoundaryF:
         f[precision.isnan() & recall.isnan()] = torch.nan
         return BoundaryScores(precision, recall, f, mean=float(f.nanmean()))
 
-    def mean(self) -> float:
-        """Mean F over the classes that have a boundary; nan if none has."""
-        return self.compute().mean
-
 
 def default_tolerance(height: int, width: int) -> int:
     """0.75 % of the diagonal, rounded, at least 1 pixel."""

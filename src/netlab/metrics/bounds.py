@@ -1,12 +1,9 @@
 """Bounds on the likelihood of a latent variable model, in nats."""
 
 import math
-from typing import TypeVar
 
 import torch
 from torch import Tensor
-
-Value = TypeVar("Value", float, Tensor)
 
 
 def importance_bound(log_weights: Tensor) -> Tensor:
@@ -27,8 +24,8 @@ def importance_bound(log_weights: Tensor) -> Tensor:
     return log_weights.logsumexp(dim=0) - math.log(len(log_weights))
 
 
-def bits_per_dim(nats: Value, dims: int) -> Value:
-    """nats / (dims · ln 2): what one of `dims` numbers costs, of any sign, same shape.
+def bits_per_dim(nats: float, dims: int) -> float:
+    """nats / (dims · ln 2): what one of `dims` numbers costs, of any sign.
 
     For comparison with published figures of 8-bit pictures, `nats` is to be the negative log
     likelihood of the 256 levels; a density over [0, 1] lacks 8 bits a dimension.

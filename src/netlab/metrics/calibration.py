@@ -49,11 +49,11 @@ class CalibrationError:
         # Summed on the CPU: mps has no float64, and on cuda weighted bincount is not reproducible.
         right = (predicted == target).cpu().flatten()
         confidence = confidence.cpu().flatten().double()
-        place = torch.bucketize(confidence, self.edges)
+        bin_ = torch.bucketize(confidence, self.edges)
         bins = len(self.right)
-        self.confidence += torch.bincount(place, confidence, minlength=bins)
-        self.right += torch.bincount(place[right], minlength=bins)
-        self.counts += torch.bincount(place, minlength=bins)
+        self.confidence += torch.bincount(bin_, confidence, minlength=bins)
+        self.right += torch.bincount(bin_[right], minlength=bins)
+        self.counts += torch.bincount(bin_, minlength=bins)
 
     def compute(self) -> float:
         """The error over all batches so far, in [0, 1]; nan without pixels."""

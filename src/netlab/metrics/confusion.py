@@ -34,8 +34,8 @@ def confusion(predicted: Tensor, target: Tensor, classes: int) -> Tensor:
             f"predicted is {tuple(predicted.shape)}, target {tuple(target.shape)}: "
             "both must be (B, H, W)"
         )
-    _check_ids(predicted, "predicted", classes)
-    _check_ids(target, "target", classes)
+    check_ids(predicted, "predicted", classes)
+    check_ids(target, "target", classes)
     pictures = len(target)
     first = torch.arange(pictures, device=target.device).view(-1, 1, 1) * classes**2
     cells = first + target.long() * classes + predicted  # (B, H, W)
@@ -111,7 +111,8 @@ def _sums(counts: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return hits.double(), counts.sum(dim=-1).double(), counts.sum(dim=-2).double()
 
 
-def _check_ids(ids: Tensor, name: str, classes: int) -> None:
+def check_ids(ids: Tensor, name: str, classes: int) -> None:
+    """Refuse ids, called `name` in the ValueError, that are out of [0, classes)."""
     if ids.numel() == 0:
         return
     low, high = int(ids.min()), int(ids.max())  # waits for the GPU, as bincount does

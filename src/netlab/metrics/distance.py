@@ -1,6 +1,6 @@
 """Distances between pictures, in pixel values of [0, 1]."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,15 +9,6 @@ from torch import Tensor
 
 _QUERIES = 1024  # pictures in a block of distances: with 32 × 32 × 3 pixels about 60 MB in all
 _POOL = 2048
-
-
-class Nearest(NamedTuple):
-    """The nearest picture of a pool to each of N pictures."""
-
-    distance: NDArray[np.float64]
-    """(N,), root mean square over pixels and channels, in [0, 1]."""
-    pool_index: NDArray[np.int64]
-    """(N,), its index in the pool."""
 
 
 def as_unit(pictures: NDArray[Any]) -> NDArray[np.float32]:
@@ -49,12 +40,11 @@ def nearest_real(
     asked: NDArray[np.integer],
     pool: NDArray[np.uint8],
     pool_labels: NDArray[np.integer],
-) -> Nearest:
-    """The nearest pool picture of the asked class: how close an output is to a copy of real data.
+) -> NDArray[np.int64]:
+    """Index of the nearest pool picture of the asked class, (N,): what an output may be a copy of.
 
-    Searched through |a|² + |b|² - 2 ab in float32: of pool pictures that are equally near within
-    rounding (about 1e-3 between copies, far less between others) any may be found. The distance to
-    it is that of `rms`.
+    Nearest by `rms`, searched through |a|² + |b|² - 2 ab in float32: of pool pictures that are
+    equally near within rounding (about 1e-3 between copies, far less between others) it is any.
 
     Args:
         images, asked: (N, H, W, C), and (N,) class ids.
@@ -73,7 +63,7 @@ def nearest_real(
         if not len(theirs):
             raise ValueError(f"the pool has no picture of class {id_}")
         index[ours] = theirs[_search(images, ours, pool, theirs)]
-    return Nearest(rms(images, pool[index]), index)
+    return index
 
 
 def _search(

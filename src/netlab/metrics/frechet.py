@@ -1,20 +1,7 @@
 """Fréchet distance between the features of two sets of pictures."""
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
-
-
-class ClassFrechet(NamedTuple):
-    """Distances within each class."""
-
-    distance: Tensor
-    """(K,) float64 on the CPU."""
-    taken: Tensor
-    """(K,) int64: pictures of the class that were compared, of each side."""
-    mean: float
-    """Of `distance` over the classes, each with equal weight."""
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -49,8 +36,8 @@ def class_frechet(
     classes: int,
     *,
     count: int | None = None,
-) -> ClassFrechet:
-    """`frechet_distance` between the two sides within each class, and its mean over classes.
+) -> Tensor:
+    """`frechet_distance` between the two sides within each class: (K,) float64 on the CPU.
 
     Args:
         features, labels: (N, D) of one side, and (N,) ids of any integer type.
@@ -60,16 +47,14 @@ def class_frechet(
     Raises:
         ValueError: a class with fewer than `count` or than 2 D pictures on a side.
     """
-    distances, counts = list[float](), list[int]()
+    distances = []
     for id_ in range(classes):
         ours, theirs = features[labels == id_], other_features[other_labels == id_]
         common = min(len(ours), len(theirs))
         _check_count(common, max(2 * features.shape[1], count or 0), f"class {id_}")
         taken = common if count is None else count
         distances.append(frechet_distance(ours[:taken], theirs[:taken]))
-        counts.append(taken)
-    distance = torch.tensor(distances, dtype=torch.float64)
-    return ClassFrechet(distance, torch.tensor(counts), float(distance.mean()))
+    return torch.tensor(distances, dtype=torch.float64)
 
 
 def _gaussian(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -7,6 +7,8 @@ says of the result: (N,) ids of any integer type each.
 import torch
 from torch import Tensor
 
+from netlab.metrics.confusion import check_ids, label_confusion
+
 
 def swap_table(asked: Tensor, read: Tensor, true: Tensor, classes: int) -> Tensor:
     """Share read as asked, by true (row) and asked (column) label: (N,) each to (K, K).
@@ -19,35 +21,21 @@ def swap_table(asked: Tensor, read: Tensor, true: Tensor, classes: int) -> Tenso
     """
     asked, read, true = _alike(asked=asked, read=read, true=true)
     for name, ids in (("asked", asked), ("read", read), ("true", true)):
-        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < classes:
-            raise ValueError(
-                f"{name} has ids from {ids.min()} to {ids.max()}, expected 0 to {classes - 1}"
-            )
-    cells = true * classes + asked
-    pictures = torch.bincount(cells, minlength=classes**2)
-    hits = torch.bincount(cells[read == asked], minlength=classes**2)
-    table = (hits.double() / pictures).view(classes, classes)
-    return table.fill_diagonal_(torch.nan)
+        check_ids(ids, name, classes)
+    pictures = label_confusion(asked, true, classes)
+    right = read == asked
+    hits = label_confusion(asked[right], true[right], classes)
+    return (hits.double() / pictures).fill_diagonal_(torch.nan)
 
 
-def swap_accuracy(read: Tensor, asked: Tensor) -> float:
-    """Share of pictures read as the asked label, in [0, 1]; nan without pictures.
+def share_read_as(read: Tensor, labels: Tensor) -> float:
+    """Share of pictures read as their label, asked or true, in [0, 1]; nan without pictures.
 
     Raises:
         ValueError: different shapes.
     """
-    read, asked = _alike(read=read, asked=asked)
-    return float((read == asked).double().mean())
-
-
-def kept_old_label(read: Tensor, true: Tensor) -> float:
-    """Share of pictures still read as the original's label, in [0, 1]; nan without pictures.
-
-    Raises:
-        ValueError: different shapes.
-    """
-    read, true = _alike(read=read, true=true)
-    return float((read == true).double().mean())
+    read, labels = _alike(read=read, labels=labels)
+    return float((read == labels).double().mean())
 
 
 def _alike(**ids: Tensor) -> list[Tensor]:

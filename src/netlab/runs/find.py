@@ -9,7 +9,7 @@ from netlab.runs.summary import no_weights
 from netlab.weights.bundled import bundled
 
 DEFAULT = "unet-pets"
-"""The weights that predict-mask and eval use unless told otherwise."""
+"""The weights that predict-mask and eval use unless others are named."""
 
 
 def find_weights(which: str | None, runs_dir: Path) -> Path:
@@ -51,7 +51,7 @@ def run_of(weights: Path) -> RunDir | None:
 
 
 def name_of(weights: str | Path) -> str:
-    """What people call weights: files in run folders have the same names, so the folder tells."""
+    """A name for weights: that of the run, as files in run folders are all called the same."""
     path = Path(weights)
     run = RunDir(path) if RunDir(path).config.is_file() else run_of(path)
     return path.stem if run is None else run.name

@@ -61,7 +61,7 @@ class RunDir:
     tensorboard = _File("tensorboard")
     """TensorBoard's files; with `--log tensorboard`."""
     log = _File("log.txt")
-    """What was said while training."""
+    """All messages of the training."""
     failure = _File("failed.txt")
     """Why the training ended, if that was an error; gone once it goes on."""
     lock = _File(".lock")

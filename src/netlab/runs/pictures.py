@@ -72,7 +72,7 @@ def recorded_pictures(run: RunDir) -> PictureRecord:
 
 
 def trained_on(run: RunDir) -> str:
-    """Fingerprint of the training and the validation split of a run; empty if it does not tell."""
+    """Fingerprint of the training and validation splits of a run; empty if none was saved."""
     for state in (run.state, run.older_state):
         with contextlib.suppress(WeightsError, KeyError, TypeError):
             return str(read_header(state).about["progress"]["data"])

@@ -3,13 +3,11 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
-from netlab.figures.gif import save_gif
-from netlab.figures.grid import draw_captioned
-from netlab.figures.png import save_png
-from netlab.figures.swaps import Shown, label_sheet, lesson_grid, sheet_cell, strips, swap_rows
+from netlab.figures.grid import draw_captioned, draw_stacks
+from netlab.figures.saving import save_gif, save_png
+from netlab.figures.swaps import LabelSwaps, lesson_grid, sheet_cell, swap_rows
 from netlab.swap.pictures import Record
 from netlab.swap.request import SwapRequest
 from netlab.swap.swap import Interpolation, Swapped, SwapResult, verdict
@@ -54,7 +52,7 @@ def _title(request: SwapRequest, swapper: Swapper) -> str:
 def _draw_swapped(swapped: Swapped, classes: Sequence[str], layout: str, title: str) -> Image.Image:
     source, read = swapped.source, swapped.read
     if layout != "all-labels":
-        shown = Shown(
+        shown = LabelSwaps(
             source.pictures,
             swapped.reconstructions,
             swapped.pictures[0],
@@ -71,24 +69,24 @@ def _draw_swapped(swapped: Swapped, classes: Sequence[str], layout: str, title: 
             right = (read == swapped.asked)[:, index][is_swap].sum()
             caption += f"; judge reads {right} of {is_swap.sum()} as asked"
         captions.append(caption)
-    by_picture = swapped.pictures.swapaxes(0, 1)
-    return label_sheet(
-        source.pictures,
-        None if source.from_prior else swapped.reconstructions,
-        by_picture,
-        captions,
-        classes,
-        title,
-        cell=sheet_cell(by_picture.shape[2], classes),
-    )
+    stacks = list(zip(classes, swapped.pictures, strict=True))
+    if source.pictures is not None:
+        stacks[:0] = [("input", source.pictures), ("decoded", swapped.reconstructions)]
+    cell = sheet_cell(swapped.pictures.shape[2], classes)
+    return draw_stacks(stacks, captions, title=title, cell=cell)
 
 
 def _draw_strips(shown: Interpolation, title: str) -> Image.Image:
-    """Steps as rows, between the pictures that they start from and end at."""
-    count, pictures = shown.pictures.shape[1], shown.source.pictures
-    ends = [] if pictures is None else np.split(pictures[: 2 * count], [count])
-    headed = [(name, end) for name, end in zip(("input", "to"), ends, strict=False) if len(end)]
-    return strips(shown.pictures, headed, _captions(count, shown.records), title)
+    """Steps side by side, between the pictures that they start from and end at."""
+    steps, ends = shown.pictures, shown.source.pictures
+    count, last = steps.shape[1], len(steps) - 1
+    stacks = [(f"{100 * t / last:.0f} %", step) for t, step in enumerate(steps)]
+    if ends is not None:
+        stacks.insert(0, ("input", ends[:count]))
+        if len(ends) > count:
+            stacks.append(("to", ends[count : 2 * count]))
+    captions = _captions(count, shown.records)
+    return draw_stacks(stacks, captions, title=title, cell=sheet_cell(steps.shape[2]))
 
 
 def _draw_frames(shown: Interpolation, title: str) -> list[Image.Image]:

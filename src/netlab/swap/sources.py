@@ -78,7 +78,7 @@ def source_for(
         weights: their file; the run folder it lies in knows where the data were.
         image: a picture of one's own, of the class `true_label`.
         data_dir: where the test pictures are, if not where the weights say.
-        note: told where z is from if not from pictures, what was left out and what was done.
+        note: called with lines on where z is from if not from pictures, and on what was left out.
 
     Raises:
         UsageError: `image` cannot be read, or is asked to be what it is.
@@ -149,7 +149,7 @@ def own_picture(
     """A picture of one's own, made like those that the network knows.
 
     It is stretched to their size and loses its colours if they have none. Dark strokes on paper
-    are inverted if they are bright on dark, which `note` is told.
+    are inverted if they are bright on dark; `note` gets a line about it.
     """
     if swapper.channels == 1:
         picture = picture.convert("L")

@@ -115,7 +115,7 @@ def swap_records(swapped: Swapped, classes: Sequence[str]) -> list[Record]:
 
 
 def swap_pictures(swapped: Swapped) -> Pictures:
-    """The pictures (N, S, S, C) that `swap_records` tells of."""
+    """The pictures (N, S, S, C) that `swap_records` describes, in its order."""
     return np.swapaxes(swapped.pictures, 0, 1)[swapped.is_swap]
 
 
@@ -232,7 +232,7 @@ def swap_label(
             bundled VAE of `dataset`.
         dataset: whose bundled VAE.
         device: auto, cpu, cuda, cuda:N or mps.
-        note: told of what was done to the picture.
+        note: called with a line on what was done to the picture.
 
     Returns:
         The swapped picture in the network's own size, gray or RGB.

@@ -31,7 +31,7 @@ class Swapper:
     Args:
         loaded: weights of a conditional VAE.
         machine: where it runs.
-        name: what people call its weights.
+        name: of its weights, for titles and messages.
     """
 
     def __init__(self, loaded: Loaded, machine: Machine, name: str) -> None:

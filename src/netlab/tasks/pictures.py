@@ -15,7 +15,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from netlab.contracts.report import Batch, Headline, Html, Measure, Pictures, Section, Shown
-from netlab.figures.grid import Row, as_rgb, draw_grid
+from netlab.figures.grid import as_rgb, draw_stacks
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
 from netlab.figures.html.table import score as digits
@@ -235,10 +235,7 @@ class PictureReport:
     ) -> Image.Image:
         """A figure of input, target and output, a row a picture."""
         stacks = [as_rgb(stack[indices]) for stack in self._stacks()]
-        rows = [
-            Row(list(cells), caption) for *cells, caption in zip(*stacks, captions, strict=True)
-        ]
-        return draw_grid(rows, columns=self.task.titles, title=title)
+        return draw_stacks(list(zip(self.task.titles, stacks, strict=True)), captions, title=title)
 
     def _row(self, result: Mapping[str, Any]) -> Any:
         measure = self.measures()[0]

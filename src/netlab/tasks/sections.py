@@ -9,11 +9,12 @@ from torch import Tensor
 
 from netlab.contracts.report import Html, Measure, Section
 from netlab.errors import counted
-from netlab.figures.curves import Line, Panel
+from netlab.figures.curves import Panel
 from netlab.figures.html.chart import charts
 from netlab.figures.html.markup import join
 from netlab.figures.html.page import details, paragraph
 from netlab.figures.html.table import ScoreRow, heat_table, plain_table, score
+from netlab.figures.lines import Line
 from netlab.figures.palette import FAINT
 from netlab.figures.text_table import text_table
 from netlab.metrics.calibration import CalibrationError

@@ -11,7 +11,7 @@ from torch import nn
 
 from netlab.device import peak_memory
 from netlab.figures.curves import training_curves
-from netlab.figures.png import save_png
+from netlab.figures.saving import save_png
 from netlab.files import write_rows
 from netlab.runs.folder import RunDir
 from netlab.scoring.score import score

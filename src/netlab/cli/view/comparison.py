@@ -18,19 +18,14 @@ _MARK = "*"
 _CAPTION = f"{_MARK} best of the methods"
 
 
-def comparison_lines(comparison: "Comparison", costs: "Sequence[Measure]") -> list[str]:
-    """The methods as columns, beside the best trivial predictor; then who is really better.
-
-    Args:
-        comparison: of one or more methods.
-        costs: measures of what the methods cost.
-    """
+def comparison_lines(comparison: "Comparison") -> list[str]:
+    """The methods as columns, beside the best trivial predictor; then who is really better."""
     width = shutil.get_terminal_size().columns
     indices: list[int | None] = [*range(len(comparison.methods))]
     indices += [None] * bool(comparison.best_trivial()[0])
     for count in range(len(indices), 0, -1):
         blocks = [indices[start : start + count] for start in range(0, len(indices), count)]
-        tables = [_block(comparison, costs, block) for block in blocks]
+        tables = [_block(comparison, block) for block in blocks]
         if all(len(line) <= width for table in tables for line in table):
             break
     lines = [_heading(comparison)]
@@ -50,17 +45,16 @@ def _heading(comparison: "Comparison") -> str:
     )
 
 
-def _block(
-    comparison: "Comparison", costs: "Sequence[Measure]", indices: Sequence[int | None]
-) -> list[str]:
+def _block(comparison: "Comparison", indices: Sequence[int | None]) -> list[str]:
     """A table of some of the methods; None stands for the best trivial predictor."""
+    from netlab.compare.comparison import COSTS
     from netlab.figures.text_table import text_table
 
     trivial, trivial_scores = comparison.best_trivial()
     methods = [None if index is None else comparison.methods[index] for index in indices]
     names = [trivial.replace("_", " ") if method is None else method.name for method in methods]
     rows = []
-    for measure in (*comparison.measures, *costs):
+    for measure in (*comparison.measures, *COSTS):
         show = _FORMATS.get(measure.name, decimal)
         best = comparison.best(measure)
         cells = []

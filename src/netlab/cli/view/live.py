@@ -21,8 +21,8 @@ _SAMPLE = 16  # lines, at most
 _LOOKED_BACK = 3  # epochs
 
 
-class Pace:
-    """Measures whole epochs by the clock on the wall: training, validation, saving and all.
+class TimeLeft:
+    """How long a training still takes, by whole epochs on the clock: with validation and saving.
 
     Only epochs count that this process has seen from their first batch to the first batch of the
     next; before there is one, the rate of steps gives a guess.
@@ -45,15 +45,15 @@ class Pace:
         self.guess = 0.0
         """Seconds left, by the rate of steps."""
 
-    def batch(self, epoch: int, done: int, total: int, seconds: float) -> None:
-        """A batch is done; `seconds` is what all that are left take at the rate of this epoch."""
+    def batch(self, epoch: int, done: int, total: int, guess: float) -> None:
+        """A batch is done; `guess` is what all that are left take at the rate of this epoch."""
         now = self.clock()
         if epoch != self.epoch:
             if self.saw_begin and epoch == self.epoch + 1:
                 self.whole.append(now - self.began)
             # The first batch itself is over by now; it is over in the next epoch, too.
             self.epoch, self.began, self.saw_begin = epoch, now, done == 1
-        self.share, self.guess = done / total, seconds
+        self.share, self.guess = done / total, guess
 
     def epoch_done(self) -> None:
         """Training and validation of an epoch are done; its saving is still to come."""
@@ -70,8 +70,8 @@ class Pace:
         """Whether a whole epoch has been seen."""
         return bool(self.whole or self.unsaved)
 
-    def left(self) -> float:
-        """Seconds to the end of the last epoch."""
+    def seconds(self) -> float:
+        """To the end of the last epoch."""
         if not self.measured:
             return self.guess
         length = sum(self.whole) / len(self.whole) if self.whole else self.unsaved
@@ -81,12 +81,12 @@ class Pace:
 
 
 class LiveView:
-    """Drawn anew several times a second by rich's `Live`; `TerminalView` tells it of the training.
+    """Drawn anew several times a second by rich's `Live`; `TerminalView` passes on what happens.
 
     Args:
         console: where it is shown; asked for its size each time.
         facts: of the plan, see `training.listener.Listener.plan`.
-        pace: knows the time that is left.
+        time_left: knows the time that is left.
         stopping: whether the user has asked to stop.
         samples: the folder whose newest picture is shown; None for none.
     """
@@ -95,14 +95,19 @@ class LiveView:
         self,
         console: Console,
         facts: Mapping[str, Any],
-        pace: Pace,
+        time_left: TimeLeft,
         stopping: Callable[[], bool] = lambda: False,
         samples: Path | None = None,
     ) -> None:
-        self.console, self.facts, self.pace, self.stopping = console, facts, pace, stopping
+        self.console, self.facts, self.time_left, self.stopping = (
+            console,
+            facts,
+            time_left,
+            stopping,
+        )
         self.samples = samples
         self.rows: list[Mapping[str, Any]] = list(facts.get("rows", ()))
-        self.epoch, self.done, self.total = facts["first_epoch"], facts["first_batch"], 0
+        self.epoch, self.done = facts["first_epoch"], facts["first_batch"]
         self.total = facts["batches"]
         self.progress = ""
         self.sample: Sample | None = None
@@ -155,8 +160,8 @@ class LiveView:
         epochs = self.facts["epochs"]
         steps = self.epoch * self.total + self.done
         share = steps / max(epochs * self.total, 1)
-        about = "" if self.pace.measured else "about "
-        left = f"{about}{duration(self.pace.left())} left" if self.pace.seen else ""
+        about = "" if self.time_left.measured else "about "
+        left = f"{about}{duration(self.time_left.seconds())} left" if self.time_left.seen else ""
         if self.stopping():
             left = "stopping at the next batch; Ctrl-C once more: at once"
         step = f"{self.done}/{self.total}  "

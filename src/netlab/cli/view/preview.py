@@ -28,7 +28,7 @@ def newest_sample(folder: Path) -> Sample | None:
     """The pictures of the newest figure in a run's `samples`; None if there is none to show."""
     from PIL import Image
 
-    from netlab.figures.png import cells_of
+    from netlab.figures.saving import cells_of
 
     with contextlib.suppress(OSError, ValueError, LookupError, TypeError, SyntaxError):
         path = max(folder.glob("*.png"), key=lambda p: p.stat().st_mtime_ns)

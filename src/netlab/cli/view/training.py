@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from netlab.cli.signals import StopSignal
-from netlab.cli.view.live import LiveView, Pace
+from netlab.cli.view.live import LiveView, TimeLeft
 from netlab.cli.view.messages import stderr_console
 from netlab.cli.view.text import clean, duration
 from netlab.contracts.score import Score
@@ -55,7 +55,7 @@ class TerminalView:
         self.facts: Mapping[str, Any] = {}
         self.time_is_known = False
         self.batches = 0
-        self.pace = Pace(0, clock)
+        self.time_left = TimeLeft(0, clock)
         self.view: LiveView | None = None
         self.live: Live | None = None
         self.width = 0
@@ -71,7 +71,7 @@ class TerminalView:
         self._write(text, text)
 
     def log_to(self, log: Path) -> None:
-        """Append what was said so far, and from now on all, to a file."""
+        """Append all lines so far, and from now on every line, to a file."""
         self.log = log
         with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(f"{line}\n" for line in self.unlogged)
@@ -79,7 +79,7 @@ class TerminalView:
 
     def plan(self, facts: Mapping[str, Any]) -> None:
         """Say what will be done."""
-        self.facts, self.pace = facts, Pace(facts["epochs"], self.clock)
+        self.facts, self.time_left = facts, TimeLeft(facts["epochs"], self.clock)
         self.message(
             f"{facts['network']}, {facts['weights']:,} weights, loss {facts['loss']}; "
             f"{facts['data']}: {facts['train']:,} to train, {facts['val']:,} to validate"
@@ -100,14 +100,16 @@ class TerminalView:
             samples = None
             if self.preview and not self._no_preview and self.log is not None:
                 samples = RunDir(self.log.parent).samples
-            self.view = LiveView(self.console, facts, self.pace, lambda: self.stop.asked, samples)
+            self.view = LiveView(
+                self.console, facts, self.time_left, lambda: self.stop.asked, samples
+            )
             self._show()
 
     def batch(self, epoch: int, done: int, total: int, loss: float, rate: float) -> None:
         """Move the bars; after the first batches say how long it will take."""
         self.batches += 1
         left = ((self.facts["epochs"] - epoch) * total - done) * self.facts["batch_size"] / rate
-        self.pace.batch(epoch, done, total, left)
+        self.time_left.batch(epoch, done, total, left)
         if not self.time_is_known and self.batches >= min(_FIRST_GUESS, total):
             self.time_is_known = True
             hint = ""
@@ -121,7 +123,7 @@ class TerminalView:
 
     def epoch(self, row: Mapping[str, Any], best: bool) -> None:
         """Say how the epoch went."""
-        self.pace.epoch_done()
+        self.time_left.epoch_done()
         score: Score = self.facts["score"]
         parts = [
             f"epoch {row['epoch']}/{self.facts['epochs']}",

@@ -11,10 +11,8 @@ from PIL import Image
 from netlab.contracts.dataset import DataRequest, LabelledSet
 from netlab.data.readers.cache import Source, decoded_once
 from netlab.data.readers.decoding import Decoded, Pixels, decode_all
-from netlab.data.readers.pictures import SUFFIXES, read_picture, stretch
+from netlab.data.readers.pictures import SUFFIXES, WIDE_MODES, read_picture, stretch
 from netlab.errors import DataError, listing
-
-_GRAY_MODES = ("1", "L", "LA", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 
 
 class LabelledFile(NamedTuple):
@@ -58,7 +56,11 @@ class PictureTree:
         files: dict[str, LabelledFile] = {}
         for label, class_ in enumerate(classes):
             folder = f"{inside}/{class_}" if inside else class_
-            names = [e.name for e in self._visible(folder) if e.is_file() and _is_picture(e.name)]
+            names = [
+                entry.name
+                for entry in self._visible(folder)
+                if entry.is_file() and Path(entry.name).suffix.lower() in SUFFIXES
+            ]
             if not names:
                 kinds = ", ".join(SUFFIXES)
                 raise DataError(f"{self.root / folder}: no pictures of its class in it ({kinds})")
@@ -125,7 +127,7 @@ def is_gray(path: Path) -> bool:
     """Whether a picture has no colour; one that cannot be read has none."""
     try:
         with Image.open(path) as image:
-            if image.mode in _GRAY_MODES:
+            if image.mode in ("1", "L", "LA", *WIDE_MODES):
                 return True  # by its header alone
         pixels = np.asarray(read_picture(path))
     except Exception:  # Pillow's decoders raise nearly everything on bad bytes
@@ -147,7 +149,3 @@ def _decode_files(files: Sequence[LabelledFile], request: DataRequest, *, gray: 
             f"{listing(faults, 3)}"
         )
     return decoded
-
-
-def _is_picture(name: str) -> bool:
-    return Path(name).suffix.lower() in SUFFIXES

@@ -35,7 +35,7 @@ class Archive(NamedTuple):
     path: str
     """Where it goes, below the data folder."""
     addresses: tuple[str, ...]
-    """Where it can be had, the best server first."""
+    """Where it is published, the best server first."""
     md5: str
     """Published by its owners."""
     unpack: bool = False
@@ -71,8 +71,8 @@ def fetch(name: str, folder: Path, archives: Iterable[Archive]) -> None:
                 if archive.unpack:
                     _unpack(path)
         except Exception as error:  # urllib, tarfile and its codecs raise many kinds
-            why = " ".join(str(error).split()) or type(error).__name__
-            raise WorkFailed(f"{failed}: {why}") from error
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise WorkFailed(f"{failed}: {reason}") from error
 
 
 def _complete(path: Path, archive: Archive) -> None:

@@ -1,4 +1,4 @@
-"""Tells one set of pictures from another, wherever it is kept."""
+"""A digest that identifies a set of pictures, wherever it is stored."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from netlab.contracts.dataset import PictureSet
 
-_LOOKED_AT = 1000  # pictures
+_SAMPLE = 1000  # pictures of a split
 
 
 def fingerprint(*splits: PictureSet) -> str:
@@ -17,7 +17,7 @@ def fingerprint(*splits: PictureSet) -> str:
     digest = hashlib.sha256()
     for split in splits:
         digest.update("\n".join(split.names).encode(errors="surrogateescape") + b"\n\n")
-        for row in np.unique(np.linspace(0, len(split) - 1, _LOOKED_AT).astype(np.int64)):
+        for row in np.unique(np.linspace(0, len(split) - 1, _SAMPLE).astype(np.int64)):
             for values in (split.images, split.targets):
                 digest.update(np.ascontiguousarray(values[row]).tobytes())
     return digest.hexdigest()

@@ -41,8 +41,8 @@ def read_idx(path: Path, sides: tuple[int, ...] = (), *, mend: str) -> NDArray[n
             raise DataError(f"{announced} {size}{' bytes of gz' * packed}; {mend}")
         data, whole = _start(path, expected + 1)
     except (OSError, zlib.error) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise DataError(f"{path}: {size} bytes, cannot be read ({why}); {mend}") from error
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DataError(f"{path}: {size} bytes, cannot be read ({reason}); {mend}") from error
     if len(data) > expected:
         raise DataError(f"{announced} {'more' if packed else size}; {mend}")
     if not whole or len(data) < expected:
@@ -51,14 +51,14 @@ def read_idx(path: Path, sides: tuple[int, ...] = (), *, mend: str) -> NDArray[n
     return np.frombuffer(data, np.uint8, offset=head).reshape(shape)
 
 
-def _start(path: Path, most: int) -> tuple[bytes, bool]:
-    """The first bytes of the content, at most `most`, and whether the file did not break off."""
+def _start(path: Path, limit: int) -> tuple[bytes, bool]:
+    """The first bytes of the content, at most `limit`, and whether the file did not break off."""
     if path.suffix != ".gz":
         with path.open("rb") as plain:
-            return plain.read(most), True
+            return plain.read(limit), True
     data = bytearray()
     with gzip.open(path) as stream, contextlib.suppress(EOFError):
-        while len(data) < most and (block := stream.read1(min(most - len(data), 2**20))):
+        while len(data) < limit and (block := stream.read1(min(limit - len(data), 2**20))):
             data += block
         return bytes(data), True
     return bytes(data), False
@@ -79,8 +79,8 @@ def _shape(path: Path, start: bytes, sides: tuple[int, ...], mend: str) -> tuple
         )
     shape = tuple(int.from_bytes(start[i : i + 4]) for i in range(4, head, 4))
     if shape[1:] != sides:
-        actual, wanted = (" × ".join(map(str, pixels)) for pixels in (shape[1:], sides))
-        raise DataError(f"{path}: pictures of {actual} pixels, expected {wanted}")
+        actual, expected = (" × ".join(map(str, pixels)) for pixels in (shape[1:], sides))
+        raise DataError(f"{path}: pictures of {actual} pixels, expected {expected}")
     if shape[0] > _MOST:
         raise DataError(
             f"{path}: its header announces {shape[0]} entries, at most {_MOST} are read"

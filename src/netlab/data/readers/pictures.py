@@ -19,7 +19,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 RESIZE_FILTER = "bilinear"
 """Name of the filter in weights files; Pillow's widens its support when it shrinks (antialias)."""
 
-_WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+WIDE_MODES = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+"""Pillow's modes of gray pictures with more than 8 bits."""
 
 
 def read_picture(source: Path | bytes) -> Image.Image:
@@ -59,7 +60,7 @@ def read_mask(source: Path | bytes) -> NDArray[np.int64]:
             if (bands != bands[..., :1]).any():
                 raise PictureError("a colour picture, where a mask of class ids was expected")
             return bands[..., 0].astype(np.int64)
-        if image.mode not in ("1", "L", "P", *_WIDE_MODES[:1], *_WIDE_MODES[2:]):
+        if image.mode not in {"1", "L", "P", *WIDE_MODES} - {"F"}:
             raise PictureError(f"a picture of mode {image.mode}, where class ids were expected")
         return np.asarray(image).astype(np.int64)
 
@@ -92,11 +93,11 @@ def _opened(source: Path | bytes) -> Iterator[Image.Image]:
                 raise Image.DecompressionBombError
             image.load()
         except Exception as error:  # Pillow's decoders raise nearly everything on bad bytes
-            raise PictureError(_why(error)) from error
+            raise PictureError(_reason(error)) from error
         yield image
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         return "not a picture that can be read"
     if isinstance(error, Image.DecompressionBombWarning | Image.DecompressionBombError):
@@ -108,7 +109,7 @@ def _why(error: Exception) -> str:
 
 def as_rgb(image: Image.Image) -> Image.Image:
     """A decoded picture as RGB: 16-bit scaled to 8, transparent parts on white."""
-    if image.mode in _WIDE_MODES:
+    if image.mode in WIDE_MODES:
         return Image.fromarray(_to_8_bit(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         front = image.convert("RGBA")

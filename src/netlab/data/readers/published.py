@@ -38,7 +38,7 @@ class Published:
     title: ClassVar[str]
     """In messages."""
     instead: ClassVar[str]
-    """Data set that needs no files, for who has none."""
+    """Data set without files, to suggest to users who have none of these."""
     download_size: ClassVar[str]
     layouts: ClassVar[Sequence[Layout]]
     """The best first."""

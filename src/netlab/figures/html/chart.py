@@ -1,4 +1,4 @@
-"""Line charts as SVG; `page.js` tells the values under the pointer, a finger or the arrow keys."""
+"""Line charts as SVG; `page.js` shows the values under the pointer, a finger or the arrow keys."""
 
 import json
 import math
@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 
 from netlab.contracts.report import Html
-from netlab.figures.axis import Axis, Values, numbers, x_axis, y_axis
+from netlab.figures.axis import Axis, Values, numbers
 from netlab.figures.curves import Panel, line_shades
-from netlab.figures.html.legend import Shape, colour_style, legend
 from netlab.figures.html.markup import element, join
+from netlab.figures.html.page import Swatch, colour_style, legend
 from netlab.figures.lines import Line, runs
 from netlab.figures.palette import Colour
 
@@ -34,11 +34,11 @@ class _Plot(NamedTuple):
 
     def xs(self, values: Values) -> Values:
         """Places of numbers (N,) from the left."""
-        return self.left + self.across.place(values) * (self.right - self.left)
+        return self.left + self.across.positions(values) * (self.right - self.left)
 
     def ys(self, values: Values) -> Values:
         """Places of numbers (N,) from the top; what is out of range lies on the edge."""
-        return self.bottom - np.clip(self.upwards.place(values), 0, 1) * (self.bottom - _TOP)
+        return self.bottom - np.clip(self.upwards.positions(values), 0, 1) * (self.bottom - _TOP)
 
 
 def line_chart(panel: Panel) -> Html:
@@ -62,7 +62,7 @@ def line_chart(panel: Panel) -> Html:
     return element(
         "figure",
         element("figcaption", panel.title),
-        legend([(n.label, c, _shape(n)) for n, c in shaded if n.label]),
+        legend([(n.label, c, _swatch(n)) for n, c in shaded if n.label]),
         element("div", drawing, tip, class_="plot", role="group", aria_label=panel.title),
         class_="chart",
         data_chart=json.dumps(data, allow_nan=False, ensure_ascii=False),
@@ -75,9 +75,7 @@ def charts(panels: Sequence[Panel]) -> Html:
 
 
 def _plot(panel: Panel) -> _Plot:
-    xs = np.concatenate([numbers([]), *(numbers(line.xs) for line in panel.lines)])
-    ys = np.concatenate([numbers([]), *(numbers(line.ys) for line in panel.lines)])
-    across, upwards = x_axis(xs, count=7), y_axis(ys, panel.y_range, count=5)
+    across, upwards = panel.axes(7)
     widest = max(len(label) for label in upwards.labels())
     left = 12 + widest * _LETTER + (16 if panel.y_label else 0)
     return _Plot(left, _WIDTH - _RIGHT, _HEIGHT - _BELOW, across, upwards)
@@ -151,22 +149,22 @@ def _is_curve(line: Line) -> bool:
     return len(line.xs) != 1 or line.marker is None
 
 
-def _shape(line: Line) -> Shape:
+def _swatch(line: Line) -> Swatch:
     if not _is_curve(line):
         return "ring"
     return "dashed" if line.dashed else "line"
 
 
 def _in_words(panel: Panel) -> str:
-    """A chart for who does not see it: where each curve starts and ends."""
-    told = []
+    """A description for readers who cannot see the chart: where each curve starts and ends."""
+    curves = []
     for line in panel.lines:
         known = [y for y in line.ys if math.isfinite(y)]
         if not _is_curve(line):
-            told.append(line.label)
+            curves.append(line.label)
         elif known:
-            told.append(f"{line.label or panel.title} from {known[0]:.4g} to {known[-1]:.4g}")
-    return f"{panel.title} by {panel.x_label}: {'; '.join(told) or 'no values'}"
+            curves.append(f"{line.label or panel.title} from {known[0]:.4g} to {known[-1]:.4g}")
+    return f"{panel.title} by {panel.x_label}: {'; '.join(curves) or 'no values'}"
 
 
 def _segment(x1: float, y1: float, x2: float, y2: float, kind: str) -> Html:

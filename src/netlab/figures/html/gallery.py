@@ -1,4 +1,4 @@
-"""Examples as pictures in named layers, all switched at once; and pictures in a table."""
+"""Examples as pictures in named layers, all switched at once."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,16 +27,6 @@ class Group(NamedTuple):
     examples: Sequence[Example]
 
 
-class PictureRow(NamedTuple):
-    """A row of pictures that belong together."""
-
-    name: str
-    pictures: Sequence[str]
-    """Data URIs, one for each column."""
-    marked: int | None = None
-    """The column that gets a frame."""
-
-
 def gallery(
     name: str,
     layers: Sequence[str],
@@ -62,7 +52,8 @@ def gallery(
         ValueError: an example without exactly one picture a layer, or an unknown first view.
     """
     views = [SIDE_BY_SIDE, *layers]
-    _check(layers, groups, first, views)
+    if first not in views:
+        raise ValueError(f"first view '{first}' is none of {', '.join(views)}")
     switched = len(layers) > 1
     controls = element(
         "div",
@@ -78,41 +69,6 @@ def gallery(
         class_="gallery",
         style=f"--layers:{len(layers)};--opacity:{opacity:g}",
     )
-
-
-def picture_table(columns: Sequence[str], rows: Sequence[PictureRow], caption: str) -> Html:
-    """Pictures in rows and columns, such as each of some under every label.
-
-    Raises:
-        ValueError: a row without exactly one picture a column.
-    """
-    for row in rows:
-        if len(row.pictures) != len(columns):
-            raise ValueError(
-                f"row '{row.name}' needs {len(columns)} pictures, got {len(row.pictures)}"
-            )
-    head = element("tr", element("td"), *(element("th", name, scope="col") for name in columns))
-    table = element(
-        "table",
-        element("caption", caption),
-        element("thead", head),
-        element("tbody", *(_picture_row(row, columns) for row in rows)),
-    )
-    return element(
-        "div", table, class_="scroll pictures", tabindex=0, role="region", aria_label=caption
-    )
-
-
-def _check(
-    layers: Sequence[str], groups: Sequence[Group], first: str, views: Sequence[str]
-) -> None:
-    if first not in views:
-        raise ValueError(f"first view '{first}' is none of {', '.join(views)}")
-    for example in (e for group in groups for e in group.examples):
-        if len(example.layers) != len(layers):
-            raise ValueError(
-                f"example '{example.name}' needs {len(layers)} layers, got {len(example.layers)}"
-            )
 
 
 def _switch(name: str, views: Sequence[str], first: str) -> Html:
@@ -149,26 +105,18 @@ def _group(group: Group, layers: Sequence[str]) -> Html:
 
 
 def _figure(example: Example, layers: Sequence[str]) -> Html:
-    shown = []
+    if len(example.layers) != len(layers):
+        raise ValueError(
+            f"example '{example.name}' needs {len(layers)} layers, got {len(example.layers)}"
+        )
+    pictures = []
     for number, (layer, uri) in enumerate(zip(layers, example.layers, strict=True), start=1):
         picture = image(uri, f"{layer}: {example.name}")
-        said = element("span", layer, aria_hidden="true") if len(layers) > 1 else None
-        shown.append(element("div", picture, said, class_="layer", data_layer=number))
+        name = element("span", layer, aria_hidden="true") if len(layers) > 1 else None
+        pictures.append(element("div", picture, name, class_="layer", data_layer=number))
     return element(
         "figure",
-        element("div", *shown, class_="layers"),
+        element("div", *pictures, class_="layers"),
         element("figcaption", example.caption),
         class_="example",
     )
-
-
-def _picture_row(row: PictureRow, columns: Sequence[str]) -> Html:
-    cells = [
-        element(
-            "td",
-            image(uri, f"{column}: {row.name}"),
-            class_="marked" if number == row.marked else None,
-        )
-        for number, (column, uri) in enumerate(zip(columns, row.pictures, strict=True))
-    ]
-    return element("tr", element("th", row.name, scope="row"), *cells)

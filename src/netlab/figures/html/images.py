@@ -42,7 +42,7 @@ def error_uri(wrong: NDArray[np.bool_]) -> str:
 
 def file_uri(png: bytes) -> str:
     """A PNG file as it is."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    return _data_uri(png, "png")
 
 
 def image(uri: str, alt: str, **attributes: object) -> Html:
@@ -51,13 +51,16 @@ def image(uri: str, alt: str, **attributes: object) -> Html:
 
 
 def _indexed(ids: Picture, palette: list[int], **options: object) -> str:
-    found = Image.fromarray(np.ascontiguousarray(ids), "P")
-    found.putpalette(palette)
-    return _uri(found, "PNG", optimize=True, **options)
+    image = Image.fromarray(np.ascontiguousarray(ids), "P")
+    image.putpalette(palette)
+    return _uri(image, "PNG", optimize=True, **options)
 
 
 def _uri(image: Image.Image, form: str, **options: object) -> str:
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
-    data = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return f"data:image/{form.lower()};base64,{data}"
+    return _data_uri(buffer.getvalue(), form.lower())
+
+
+def _data_uri(data: bytes, form: str) -> str:
+    return f"data:image/{form};base64,{base64.b64encode(data).decode('ascii')}"

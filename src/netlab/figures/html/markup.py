@@ -19,10 +19,10 @@ def element(tag: str, /, *children: str | None, **attributes: object) -> Html:
         attributes: `class_` is `class` and `aria_label` is `aria-label`; None and False leave an
             attribute out, True gives it without a value.
     """
-    told = "".join(_attribute(key, value) for key, value in attributes.items())
+    attached = "".join(_attribute(key, value) for key, value in attributes.items())
     if tag in _VOID:
-        return Html(f"<{tag}{told}>")
-    return Html(f"<{tag}{told}>{join(*children)}</{tag}>")
+        return Html(f"<{tag}{attached}>")
+    return Html(f"<{tag}{attached}>{join(*children)}</{tag}>")
 
 
 def join(*children: str | None) -> Html:

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from typing import Literal
 
 from netlab import __version__
 from netlab.contracts.report import Headline, Html, Section
 from netlab.figures.html.markup import element, join
+from netlab.figures.palette import Colour
+
+Swatch = Literal["area", "line", "dashed", "ring"]
 
 
 def page(
@@ -64,6 +68,24 @@ def details(summary: str, body: Html, *, paper: bool = True) -> Html:
 def paragraph(text: str) -> Html:
     """A remark between tables and pictures."""
     return element("p", text)
+
+
+def colour_style(colour: Colour) -> str:
+    """The style with which `page.css` draws in a colour; on dark pages it makes it lighter."""
+    return f"--c:rgb({','.join(map(str, colour))})"
+
+
+def legend(entries: Sequence[tuple[str, Colour, Swatch]]) -> Html:
+    """Names, each behind a swatch of its colour and shape."""
+    items = [
+        element(
+            "li",
+            element("span", class_=f"swatch {swatch}", style=colour_style(colour)),
+            element("span", name),
+        )
+        for name, colour, swatch in entries
+    ]
+    return element("ul", *items, class_="legend")
 
 
 def _section(section: Section) -> Html:

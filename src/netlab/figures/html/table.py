@@ -1,10 +1,11 @@
-"""Tables: scores with the best ones marked, and shares as shades."""
+"""Tables: scores with the best ones marked, shares as shades, text, and pictures."""
 
 import math
 from collections.abc import Collection, Sequence
 from typing import Literal, NamedTuple
 
 from netlab.contracts.report import Html
+from netlab.figures.html.images import image
 from netlab.figures.html.markup import element
 
 _INNER = "  "
@@ -19,7 +20,17 @@ class ScoreRow(NamedTuple):
     best: Literal["highest", "lowest"] | None = None
     """Which value is marked; none if that would say nothing."""
     marked: Collection[int] | None = None
-    """Places that are marked instead."""
+    """Columns that are marked instead."""
+
+
+class PictureRow(NamedTuple):
+    """A row of pictures that belong together."""
+
+    name: str
+    pictures: Sequence[str]
+    """Data URIs, one for each column."""
+    marked: int | None = None
+    """The column that gets a frame."""
 
 
 def score(value: float | None) -> str:
@@ -39,15 +50,11 @@ def score_table(columns: Sequence[str], rows: Sequence[ScoreRow], caption: str) 
     Raises:
         ValueError: a row without exactly one value a column.
     """
+    body = []
     for row in rows:
-        if len(row.values) != len(columns):
-            raise ValueError(
-                f"row '{row.label}' needs {len(columns)} values, got {len(row.values)}"
-            )
-    body = [
-        element("tr", _row_head(row.label), *map(_score_cell, row.values, _best(row)))
-        for row in rows
-    ]
+        _check(row.label, len(row.values), len(columns), "values")
+        cells = map(_score_cell, row.values, _best(row))
+        body.append(element("tr", _row_head(row.label), *cells))
     return _table(caption, ["", *columns], body, "scores")
 
 
@@ -77,6 +84,32 @@ def plain_table(
     return _table(caption, columns, body, "plain figures" if numeric else "plain")
 
 
+def picture_table(columns: Sequence[str], rows: Sequence[PictureRow], caption: str) -> Html:
+    """Pictures in rows and columns, such as each of some under every label.
+
+    Raises:
+        ValueError: a row without exactly one picture a column.
+    """
+    body = []
+    for row in rows:
+        _check(row.name, len(row.pictures), len(columns), "pictures")
+        cells = [
+            element(
+                "td",
+                image(uri, f"{column}: {row.name}"),
+                class_="marked" if index == row.marked else None,
+            )
+            for index, (column, uri) in enumerate(zip(columns, row.pictures, strict=True))
+        ]
+        body.append(element("tr", _row_head(row.name), *cells))
+    return _table(caption, ["", *columns], body, "pictures")
+
+
+def _check(name: str, count: int, needed: int, unit: str) -> None:
+    if count != needed:
+        raise ValueError(f"row '{name}' needs {needed} {unit}, got {count}")
+
+
 def _table(caption: str, columns: Sequence[str], body: Sequence[Html], kind: str) -> Html:
     heads = [element("th", name, scope="col") if name else element("td") for name in columns]
     head = element("thead", element("tr", *heads)) if any(columns) else None
@@ -95,7 +128,7 @@ def _row_head(label: str) -> Html:
 def _best(row: ScoreRow) -> list[bool]:
     """Which values of a row are the best; none where there is no other to compare with."""
     if row.marked is not None:
-        return [place in row.marked for place in range(len(row.values))]
+        return [index in row.marked for index in range(len(row.values))]
     known = [v for v in row.values if v is not None and not math.isnan(v)]
     if row.best is None or len(set(known)) < 2:
         return [False] * len(row.values)
@@ -107,8 +140,8 @@ def _score_cell(value: float | None, best: bool) -> Html:
     text = score(value)
     if not best:
         return element("td", text)
-    said = element("span", " (best)", class_="unseen")
-    return element("td", element("strong", text), said, class_="best")
+    aloud = element("span", " (best)", class_="unseen")
+    return element("td", element("strong", text), aloud, class_="best")
 
 
 def _shade(value: float | None) -> Html:

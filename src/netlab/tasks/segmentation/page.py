@@ -10,9 +10,8 @@ from netlab.contracts.dataset import SegmentationSet
 from netlab.contracts.report import Headline, Html, Section
 from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import WRONG, error_uri, mask_uri, picture_uri
-from netlab.figures.html.legend import Shape, legend
 from netlab.figures.html.markup import join
-from netlab.figures.html.page import paragraph
+from netlab.figures.html.page import Swatch, legend, paragraph
 from netlab.figures.html.table import ScoreRow, score, score_table
 from netlab.figures.palette import Colour, class_colours
 from netlab.tasks.sections import calibration_section, ranked, score_row
@@ -78,7 +77,7 @@ def segmentation_sections(report: Any) -> list[Section]:
 
 def _legend(classes: Sequence[str]) -> Html:
     """Names and colours of the classes, and of wrong pixels."""
-    entries: list[tuple[str, Colour, Shape]] = [
+    entries: list[tuple[str, Colour, Swatch]] = [
         (name, colour, "area")
         for name, colour in zip(classes, class_colours(len(classes)), strict=True)
     ]

@@ -82,7 +82,7 @@ class SegmentationReport:
             "count": len(self.data),
             "dropped": len(self.data.dropped),
             **self._scores(counts),
-            "boundary_f": _number(self.boundary.mean()),
+            "boundary_f": _number(self.boundary.compute().mean),
             "ece": _number(self.calibration.compute()),
             "baselines": {
                 "constant": self._trivial(constant_prediction),
@@ -149,13 +149,10 @@ class SegmentationReport:
     def shown(self, indices: NDArray[np.int64]) -> Shown:
         """Input, target and prediction of some pictures."""
         classes = len(self.classes)
-        paints = [
-            np.stack([paint(mask, classes) for mask in masks])
-            for masks in (self.data.masks[indices], self.outcome()[indices])
-        ]
+        target = paint(self.data.masks[indices], classes)
         return Shown(
-            common=[("Input", self.data.images[indices]), ("Target", paints[0])],
-            own=paints[1],
+            common=[("Input", self.data.images[indices]), ("Target", target)],
+            own=paint(self.outcome()[indices], classes),
             names=[self.data.names[i] for i in indices],
             scores=[f"{score:.2f}" for score in self.by_rank()[indices]],
             legend=list(zip(self.classes, class_colours(classes), strict=True)),

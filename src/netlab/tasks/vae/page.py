@@ -8,11 +8,18 @@ from numpy.typing import NDArray
 
 from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.report import Headline, Html, Section
-from netlab.figures.html.gallery import Example, Group, PictureRow, gallery, picture_table
+from netlab.figures.html.gallery import Example, Group, gallery
 from netlab.figures.html.images import picture_uri
 from netlab.figures.html.markup import join
 from netlab.figures.html.page import paragraph
-from netlab.figures.html.table import ScoreRow, heat_table, score, score_table
+from netlab.figures.html.table import (
+    PictureRow,
+    ScoreRow,
+    heat_table,
+    picture_table,
+    score,
+    score_table,
+)
 from netlab.metrics.distance import rms
 from netlab.tasks.sections import ranked, score_row
 

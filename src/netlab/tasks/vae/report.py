@@ -16,8 +16,7 @@ from netlab.contracts.dataset import LabelledSet
 from netlab.contracts.likelihood import Likelihood
 from netlab.contracts.report import Batch, Headline, Measure, Section, Shown
 from netlab.contracts.vae_term import Posterior, VaeNetwork
-from netlab.figures.grid import as_rgb
-from netlab.figures.swaps import label_sheet
+from netlab.figures.grid import as_rgb, draw_stacks
 from netlab.figures.text_table import text_table
 from netlab.metrics.bounds import (
     bits_per_dim,
@@ -357,7 +356,9 @@ def every_label_figure(
 ) -> Image.Image:
     """A figure of the pictures at `indices`, their reconstruction, and each under every label."""
     captions = [f"{data.names[i]}: {data.classes[data.labels[i]]}" for i in indices]
-    return label_sheet(*every, captions, data.classes, title)
+    by_label = zip(data.classes, every.swaps.swapaxes(0, 1), strict=True)
+    stacks = [("input", every.images), ("decoded", every.reconstructions), *by_label]
+    return draw_stacks(stacks, captions, title=title, cell=80)
 
 
 def _swap_lines(result: Mapping[str, Any], width: int | None) -> list[str]:

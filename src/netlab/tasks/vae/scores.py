@@ -17,7 +17,7 @@ from netlab.contracts.vae_term import VaeNetwork, VaeTerm
 from netlab.metrics.distance import nearest_real, rms
 from netlab.metrics.frechet import class_frechet
 from netlab.metrics.style import colour_style, dark_mean, digit_style
-from netlab.metrics.swap import kept_old_label, swap_accuracy, swap_table
+from netlab.metrics.swap import share_read_as, swap_table
 from netlab.tasks.criterion import WeightedSum
 from netlab.tasks.pixels import to_unit
 from netlab.tasks.vae.judge import Judge, Seen
@@ -121,7 +121,7 @@ class SwapScores:
         read = None if self.judge is None else self.judge.read(_floats(pictures))
         return {
             "mse": float((rms(self.data.images, pictures) ** 2).mean()),
-            "reconstruction_read_right": None if read is None else swap_accuracy(read, self.true),
+            "reconstruction_read_right": None if read is None else share_read_as(read, self.true),
             # Pixels that are dark in the original should stay dark; the lesson's were grey.
             "background": finite(dark_mean(pictures, self.data.images)) if self.gray else None,
         }
@@ -177,8 +177,9 @@ class SwapScores:
         known = np.isin(asked, self.train.labels)  # a small sample need not hold every class
         if not known.any():
             return None
-        pool = self.train.images, self.train.labels
-        return float(nearest_real(self.data.images[known], asked[known], *pool).distance.mean())
+        images, pool = self.data.images[known], self.train.images
+        nearest = nearest_real(images, asked[known], pool, self.train.labels)
+        return float(rms(images, pool[nearest]).mean())
 
     @cached_property
     def _real(self) -> Seen | None:
@@ -191,12 +192,12 @@ class SwapScores:
             return dict.fromkeys(keys)
         table = swap_table(self.asked, seen.ids, self.true, len(self.data.classes))
         return {
-            "swap_accuracy": swap_accuracy(seen.ids, self.asked),
+            "swap_accuracy": share_read_as(seen.ids, self.asked),
             "swap_accuracy_disturbed": {
-                name: swap_accuracy(ids, self.asked) for name, ids in seen.disturbed.items()
+                name: share_read_as(ids, self.asked) for name, ids in seen.disturbed.items()
             },
             "swap_table": [[finite(cell) for cell in row] for row in table],
-            "kept_old_label": kept_old_label(seen.ids, self.true),
+            "kept_old_label": share_read_as(seen.ids, self.true),
         }
 
     def _style(self, pictures: Pictures) -> dict[str, float | None]:
@@ -215,11 +216,15 @@ class SwapScores:
         count = min(int(torch.bincount(side, minlength=classes).min()) for side in sides)
         first = (real[halves[0]], self.true[halves[0]], classes)
         try:
-            swapped = class_frechet(seen.features, self.asked, *first, count=count).mean
-            floor = class_frechet(real[halves[1]], self.true[halves[1]], *first, count=count).mean
+            swapped = class_frechet(seen.features, self.asked, *first, count=count)
+            floor = class_frechet(real[halves[1]], self.true[halves[1]], *first, count=count)
         except ValueError:  # too few pictures of a class for a covariance
             return {"swapped": None, "real_floor": None, "count": count}
-        return {"swapped": swapped, "real_floor": floor, "count": count}
+        return {
+            "swapped": float(swapped.mean()),
+            "real_floor": float(floor.mean()),
+            "count": count,
+        }
 
 
 def _floats(pictures: Pictures) -> Tensor:

@@ -1,4 +1,4 @@
-"""Pictures to files, and where a figure's pictures are in it."""
+"""Figures to files, and where the pictures are in a figure."""
 
 import json
 from collections.abc import Sequence
@@ -48,3 +48,10 @@ def save_png(image: Image.Image, path: Path) -> None:
     if _CELLS in image.info:
         about.add_text(_CELLS, image.info[_CELLS])
     replace_file(path, lambda part: image.save(part, format="PNG", optimize=True, pnginfo=about))
+
+
+def save_gif(frames: Sequence[Image.Image], path: Path) -> None:
+    """Write frames of one size as a GIF that runs to its end and back, for ever; see `save_png`."""
+    first, *rest = (*frames, *frames[-2:0:-1])
+    options = {"save_all": True, "append_images": rest, "duration": 90, "loop": 0}
+    replace_file(path, lambda part: first.save(part, "GIF", **options))
