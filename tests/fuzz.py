@@ -400,7 +400,7 @@ def swap_folders(folder: Path, dice: Dice) -> Case:
 
 
 def class_folders(folder: Path, dice: Dice) -> Case:
-    """A folder a class, with harmed pictures, odd names and links."""
+    """A folder for each class, with harmed pictures, odd names and links."""
     for number, name in enumerate(("a", "b", dice.choice(("c", "..c", "n\nl", "-", "ü")))):
         class_folder = folder / "data" / name
         class_folder.mkdir(parents=True)

@@ -350,7 +350,7 @@ def test_bits_are_told_of_levels_alone(whole: dict[str, RunDir], vae: RunDir) ->
 
 @pytest.fixture
 def class_folder(tmp_path: Path) -> Path:
-    """Test digits as PNG in a folder a class."""
+    """Test digits as PNG in a folder for each class."""
     data = some_digits(30)
     for name in CLASSES:
         (tmp_path / "own" / name).mkdir(parents=True)

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import netlab
+from tests.conftest import forked, slow
 
 OLD = Path(__file__).parent / "old_runs"
-ARCHS = ("unet", "vae", "classifier")
+ARCHS = ("unet", *slow("vae", "classifier"))
 VOLATILE = {"seconds", "images_per_second", "memory_mib"}
 SHARES = re.compile(r"iou|accuracy|dice\.|boundary|ece$|disturbed|leak|style|swap_read")
 """Numbers that jump when a pixel or a picture falls into another class."""
@@ -35,7 +35,7 @@ def rows_of(run: Path) -> list[Row]:
 
 
 def said(*words: str | Path, cwd: Path) -> bytes:
-    done = netlab(*words, cwd=cwd)
+    done = forked(*words, cwd=cwd)
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout
 

@@ -407,6 +407,16 @@ def test_the_order_of_many_terms_with_helpers_changes_nothing() -> None:
         assert_equal_bits(trained_two_steps("+".join(order))[0], expected)
 
 
+@pytest.mark.parametrize("helped", ["adversary", "dependence", "swap-class"])
+def test_the_encoder_learns_whatever_helper_a_loss_has(helped: str) -> None:
+    """A pass that a helper began without gradients left the encoder as it was drawn."""
+    start = config_of(loss=f"bce+kl+{helped}", dataset="digits", limit=48, batch_size=16)
+    drawn = build_model(start, classes=10, channels=1).state_dict()
+    trained = trained_two_steps(f"bce+kl+{helped}")[0]
+    for name in ("encoder.levels.0.layers.0.weight", "to_posterior.weight"):
+        assert not torch.equal(trained[name], drawn[name]), name
+
+
 def test_the_own_order_of_terms_is_that_of_all_recipes() -> None:
     """What the recipes train is what they have always trained."""
     for preset, dataset in [("default", "mnist"), ("default", "cifar10"), ("lesson", "mnist")]:

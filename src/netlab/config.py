@@ -121,7 +121,7 @@ class TrainConfig:
     dataset: str = _data("synthetic", "data set", kind="dataset")
     data_dir: str | None = _data(None, "folder with the data (default: $NETLAB_DATA, then ./data)")
     images: str | None = _data(
-        None, "folder of pictures (pairs), or of a folder a class (class-folder)"
+        None, "folder of pictures (pairs), or of a sub-folder for each class (class-folder)"
     )
     masks: str | None = _data(None, "folder of id masks with the same stems (data set pairs)")
     classes: tuple[str, ...] | None = _data(
@@ -180,8 +180,8 @@ class TrainConfig:
     save_every: int = _optim(60, "seconds between saves of the state within an epoch", minimum=1)
     on_nan: str = _optim(
         "stop",
-        "when loss or gradient is no number: stop; skip the batch; or rollback to the saved state "
-        "at half the rate",
+        "when the loss or a gradient is not a number: stop; skip the batch; or rollback to the "
+        "saved state at half the rate",
         choices=("stop", "skip", "rollback"),
     )
     seed: int = _optim(

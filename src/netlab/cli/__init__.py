@@ -1,4 +1,4 @@
-"""The command line, a file a command: alone in printing, reading flags and setting exit codes.
+"""The command line, a file for each command; it alone prints, reads flags and sets exit codes.
 
 Imports everything.
 """

@@ -26,7 +26,7 @@ def evaluate(
     images: Annotated[
         Path | None,
         typer.Option(
-            help="Own pictures to score on, all; a vae or classifier takes a folder a class."
+            help="Own pictures, all scored; a vae or classifier takes a sub-folder for each class."
         ),
     ] = None,
     masks: Annotated[Path | None, typer.Option(help="Their masks.")] = None,
@@ -43,7 +43,9 @@ def evaluate(
         list[str] | None, typer.Option(help="vae: further weights, scored in the same table.")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures.")] = None,
-    csv: Annotated[Path | None, typer.Option(help="A row a picture into this file.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Write a row for each picture into this file.")
+    ] = None,
     figure: Annotated[
         Path | None, typer.Option(help="Where the figure goes (default: beside the weights).")
     ] = None,

@@ -19,7 +19,7 @@ def list_components(
     json_: Json = False,
     debug: Debug = False,  # noqa: ARG001 - the boundary in main acts on it
 ) -> None:
-    """List components, data sets, recipes and bundled weights, a line each."""
+    """List components, data sets, recipes and bundled weights, one line each."""
     kinds = [k for k in registry.FOLDERS if k != "task"]
     known = [*kinds, "preset", "weights"]
     wanted = (kind or "").removesuffix("s") if kind not in known else kind

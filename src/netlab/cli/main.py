@@ -41,7 +41,7 @@ COMMANDS = {
     ),
     "list": (
         "list:list_components",
-        "List components, data sets, recipes and bundled weights, a line each.",
+        "List components, data sets, recipes and bundled weights, one line each.",
     ),
     "info": (
         "info:info",

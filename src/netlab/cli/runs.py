@@ -1,6 +1,5 @@
 """`netlab runs`."""
 
-import dataclasses
 import json
 import sys
 from functools import partial
@@ -119,7 +118,7 @@ def _folder(context: typer.Context, given: Path | None) -> Path:
 
 def _plain(summary: RunSummary) -> dict[str, Any]:
     """For JSON, which has neither paths nor dates nor infinite numbers."""
-    values = {f.name: getattr(summary, f.name) for f in dataclasses.fields(summary)}
+    values = dict(vars(summary))
     del values["score"]
     values["best_name"] = "" if summary.score is None else summary.score.column
     started = summary.started.isoformat(timespec="seconds")

@@ -20,7 +20,7 @@ class StopSignal:
             self.handlers_before[number] = signal.signal(number, self._ask)
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         for number, handler in self.handlers_before.items():
             signal.signal(number, handler)
 

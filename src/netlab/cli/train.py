@@ -34,7 +34,7 @@ def train(
     resume: Annotated[str | None, in_run(help="Go on with a run: its folder or last.")] = None,
     allow_changes: Annotated[
         bool,
-        in_run("--allow-changes", help="Go on with other settings, no longer equal to the bit."),
+        in_run("--allow-changes", help="Go on with other settings, and give up exact resume."),
     ] = False,
     preset_: Preset = None,
     config: ConfigFile = None,
@@ -43,7 +43,7 @@ def train(
     runs_dir: NewRunsDir = Path("runs"),
     run_dir: Annotated[Path | None, in_run(help="Folder of this run.")] = None,
     dry_run: Annotated[
-        bool, in_run("--dry-run", help="Only say shapes, weights, memory and time.")
+        bool, in_run("--dry-run", help="Only show shapes, weights, memory and time.")
     ] = False,
     download: Download = None,
     auto_batch: Annotated[

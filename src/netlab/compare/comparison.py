@@ -334,7 +334,7 @@ def document(comparison: Comparison, split: str) -> dict[str, Any]:
 
 
 def rows(comparison: Comparison) -> list[dict[str, Any]]:
-    """A row a run, for CSV."""
+    """A row for each run, for CSV."""
     return [
         {
             "method": method.name,

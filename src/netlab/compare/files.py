@@ -197,7 +197,7 @@ def _yaml(values: Mapping[str, Any]) -> str:
 
 
 def _panels(comparison: Comparison) -> list[Panel]:
-    """Training and validation loss and the score, a colour a method."""
+    """Training and validation loss and the score, a colour for each method."""
     names = [method.name for method in comparison.methods]
     runs = [[entry.rows for entry in method.entries] for method in comparison.methods]
     return method_panels(names, runs, score_of(comparison.first.config))

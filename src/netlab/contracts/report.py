@@ -118,13 +118,13 @@ class Report(Gathers, Protocol):
         """The scores as lines of text; `width` is that of the terminal, in characters."""
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a picture, for `--csv`."""
+        """A row for each picture, for `--csv`."""
 
     def figure(self, title: str) -> Image.Image:
         """Pictures of what the network did."""
 
     def outcome(self) -> NDArray[Any]:
-        """What the network made of every picture, a row a picture."""
+        """What the network made of the pictures, a row for each."""
 
     def measures(self) -> list[Measure]:
         """What runs are compared by; the first is the score."""

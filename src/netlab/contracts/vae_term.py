@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Posterior(NamedTuple):
-    """A diagonal Gaussian over the latent, a row a picture."""
+    """A diagonal Gaussian over the latent, a row for each picture."""
 
     mean: Tensor
     """(B, D)."""

@@ -120,7 +120,7 @@ def draw_stacks(
     legend: Sequence[tuple[str, Colour]] = (),
     cell: int = 144,
 ) -> Image.Image:
-    """Draw a row a picture, a column a stack of pictures; see `draw_grid`.
+    """Draw a row for each picture, a column a stack of pictures; see `draw_grid`.
 
     Args:
         stacks: headings and pictures (N, H, W, C), C 1 or 3.

@@ -35,7 +35,7 @@ class LabelSwaps:
 
 
 def swap_rows(shown: LabelSwaps, title: str) -> Image.Image:
-    """A column a picture: itself, its reconstruction, itself under the asked label.
+    """A column for each picture: itself, its reconstruction, itself under the asked label.
 
     What stands in a row is said on its left; more than eight pictures take several bands.
     """

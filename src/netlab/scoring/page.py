@@ -119,7 +119,7 @@ def _curves(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> list[S
     score = score_of(config)
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [["" if (v := row.get(name)) is None else str(v) for name in columns] for row in rows]
-    table = plain_table(columns, cells, "A row an epoch, as in metrics.csv", numeric=True)
+    table = plain_table(columns, cells, "A row for each epoch, as in metrics.csv", numeric=True)
     others = other_panels(rows, score)
     body = join(
         charts(training_panels(rows, score, _epoch(about))),

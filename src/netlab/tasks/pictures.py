@@ -147,7 +147,7 @@ class PictureReport(BaseReport):
         return values
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a picture for `--csv`: name and score."""
+        """A row for each picture for `--csv`: name and score."""
         values = torch.cat(self.quality).tolist()
         return [
             {"name": name, self.key: round(value, 6) if math.isfinite(value) else ""}
@@ -204,7 +204,7 @@ class PictureReport(BaseReport):
     def rows_of_pictures(
         self, indices: NDArray[np.int64], captions: Sequence[str], title: str
     ) -> Image.Image:
-        """A figure of input, target and output, a row a picture."""
+        """A figure of input, target and output, a row for each picture."""
         stacks = [as_rgb(stack[indices]) for stack in self._stacks()]
         return draw_stacks(list(zip(self.task.titles, stacks, strict=True)), captions, title=title)
 

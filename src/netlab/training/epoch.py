@@ -79,7 +79,7 @@ def write_weights(epoch: FinishedEpoch) -> None:
 
 
 def write_metrics(epoch: FinishedEpoch) -> None:
-    """metrics.csv, a row an epoch."""
+    """metrics.csv, a row for each epoch."""
     write_rows(epoch.run.metrics, epoch.rows)
 
 

@@ -21,7 +21,7 @@ _USUAL = "settings: the recipe's"
 
 
 def table(summaries: Sequence[RunSummary]) -> list[str]:
-    """A line a run; on a terminal too narrow for that, two lines."""
+    """A line for each run; on a terminal too narrow for that, two lines."""
     from netlab.figures.text_table import text_table
 
     rows = [_cells(summary) for summary in summaries]

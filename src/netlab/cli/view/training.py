@@ -63,7 +63,7 @@ class TerminalView:
     def __enter__(self) -> "TerminalView":
         return self
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._hide()
 
     def message(self, text: str) -> None:

@@ -113,7 +113,7 @@ class ClassificationReport(BaseReport):
         return torch.cat(self.predicted).numpy()
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a picture for `--csv`: name, true and predicted class, confidence."""
+        """A row for each picture for `--csv`: name, true and predicted class, confidence."""
         read, sure = torch.cat(self.predicted).tolist(), torch.cat(self.confidence).tolist()
         names = self.data.classes
         return [

@@ -161,7 +161,7 @@ class SegmentationReport(BaseReport):
         return np.concatenate(self.predicted)
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a picture for `--csv`: name, mIoU, pixel accuracy, IoU of each class."""
+        """A row for each picture for `--csv`: name, mIoU, pixel accuracy, IoU of each class."""
         counts = self.by_picture
         columns: Mapping[str, Tensor] = {
             "miou": mean_iou(counts),

@@ -43,7 +43,7 @@ _STANDINS = {"input": "input returned", "real": "another real picture"}
 
 
 class Gathered(NamedTuple):
-    """What one pass over the scored pictures leaves behind, a row a picture."""
+    """What one pass over the scored pictures leaves behind, a row for each picture."""
 
     mean: Tensor
     """(N, D), posterior means under the true label."""
@@ -276,7 +276,7 @@ class VaeReport(BaseReport):
         return self.gathered.swapped
 
     def rows(self) -> list[dict[str, Any]]:
-        """A row a picture for `--csv`: name, labels, what the judge reads, nats."""
+        """A row for each picture for `--csv`: name, labels, what the judge reads, nats."""
         gathered, names = self.gathered, self.data.classes
         read = [""] * len(self.data) if self.seen is None else [names[k] for k in self.seen.ids]
         return [
