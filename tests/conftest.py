@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from netlab.config import TrainConfig, flag_of
 from netlab.data import synthetic
@@ -35,6 +36,22 @@ def _own_environment(
     if "NETLAB_DATA" in os.environ:
         monkeypatch.setenv("NETLAB_REAL_DATA", os.environ["NETLAB_DATA"])
         monkeypatch.delenv("NETLAB_DATA")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _pngs_packed_less() -> Iterator[None]:
+    """PNG files are packed quickly, not tightly: the tightest packing is half of a tiny training.
+
+    Their pixels are the same; commands in processes of their own pack as users have it.
+    """
+    save = Image.Image.save
+
+    def save_quickly(image: Image.Image, *args: Any, optimize: bool = False, **params: Any) -> None:
+        save(image, *args, **({"compress_level": 1} if optimize else {}), **params)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "save", save_quickly)
+        yield
 
 
 _PICTURES: dict[tuple[int, int], Any] = {}

@@ -797,6 +797,7 @@ def test_a_method_that_fails_does_not_stop_the_others(
     assert failure.startswith("lr 1e+30, seed 0: the ")
 
 
+@pytest.mark.slow
 def test_advice_of_a_method_that_failed_can_be_followed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -863,6 +864,7 @@ def test_runs_on_pictures_that_have_changed_are_not_taken(
     assert {better, worse} == {"ce", "dice"}
 
 
+@pytest.mark.slow
 def test_own_pictures_may_lie_elsewhere_by_now(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -86,6 +86,7 @@ def test_every_step_of_writing_the_first_state_may_be_the_last(
         assert not list(run.rglob(".*.part"))
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_line_and_the_state_before_stays(server: Server, tmp_path: Path) -> None:
     config = tiny_config(epochs=2).to_dict()
     assert server.train(tmp_path / "run", config | {"epochs": 1}) == (0, "")
@@ -98,6 +99,7 @@ def test_a_full_disk_is_one_line_and_the_state_before_stays(server: Server, tmp_
     assert server.train(run.path, config) == (0, "")
 
 
+@pytest.mark.slow
 def test_no_memory_is_one_line(server: Server, tmp_path: Path) -> None:
     config = tiny_config(epochs=1, image_size=256, batch_size=24, width=32).to_dict()
     code, said = server.train(tmp_path / "run", config, memory_bytes=200 * 2**20)
@@ -105,6 +107,7 @@ def test_no_memory_is_one_line(server: Server, tmp_path: Path) -> None:
     assert "out of memory: try a smaller --batch-size" in said
 
 
+@pytest.mark.slow
 def test_auto_batch_halves_until_there_is_room(monkeypatch: pytest.MonkeyPatch) -> None:
     limit_pictures(monkeypatch, 5)
     heard = Heard()
@@ -444,6 +447,7 @@ def test_a_wish_to_stop_ends_after_the_batch(tmp_path: Path) -> None:
     assert read_header(RunDir(tmp_path / "run").state).about["progress"]["batch"] == 1
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_is_one_line(server: Server) -> None:
     with tempfile.TemporaryDirectory() as place:
         run = Path(place) / "run"

@@ -96,6 +96,7 @@ def test_each_line_is_there_as_soon_as_it_happens(tmp_path: Path) -> None:
     assert seen == [["started"], ["started", "epoch"], ["started", "epoch", "epoch"]]
 
 
+@pytest.mark.slow
 def test_stopped_and_resumed_no_epoch_is_told_twice(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with pytest.raises(Interrupted):
@@ -169,6 +170,7 @@ def test_a_failure_and_skipped_batches_are_told(
     assert any("skipped: the loss became nan" in text for text in messages)
 
 
+@pytest.mark.slow
 def test_a_log_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with pytest.raises(Interrupted):

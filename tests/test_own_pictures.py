@@ -113,6 +113,7 @@ def test_pictures_that_were_changed_since_are_refused(
         evaluate(run.path)
 
 
+@pytest.mark.slow
 def test_folders_of_older_runs_keep_working(run: RunDir) -> None:
     without_record(run)
     assert evaluate(run.path).result()["split"] == "test"

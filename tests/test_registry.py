@@ -166,7 +166,7 @@ def test_mypy_refuses_what_breaks_a_contract_and_nothing_else(tmp_path: Path) ->
 
 
 NETWORKS = [
-    (arch, kind, name)
+    pytest.param(arch, kind, name, marks=[pytest.mark.slow] * (arch != "vae"))
     for arch in registry.names("architecture")
     for kind in (*parts_of(arch), "block", "norm", "activation")
     for name in registry.names(kind)

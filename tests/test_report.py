@@ -53,6 +53,8 @@ from netlab.weights.header import read_header
 from tests._copies import drawn
 from tests.conftest import read_rows, tiny_config, tiny_labelled
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 VOID = {"meta", "img", "input", "br", "hr", "col", "link"}
 EVIL = '<script>alert("x")</script>&"\''
 CHROMIUM = next(
@@ -412,6 +414,7 @@ def test_a_vae_s_page_shows_samples_and_once_scored_its_swaps(
     assert "another real picture" in tree.text
 
 
+@pytest.mark.slow
 def test_reconstructions_are_ordered_as_everywhere_else(vae: RunDir) -> None:
     report = evaluate(vae.path, limit=20, device="cpu", threads=1)
     part = next(s for s in report.sections() if s.name == "reconstructions")

@@ -19,6 +19,8 @@ from netlab.tasks.segmentation.task import Segmentation
 from netlab.weights.file import save_weights
 from tests.conftest import tiny_config
 
+pytestmark = pytest.mark.usefixtures("drawn_once")
+
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -234,6 +234,7 @@ def test_a_run_of_a_moment_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> N
     assert not [text for text in heard.messages if text.startswith("measured")]
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_keeps_its_machine(tmp_path: Path, clock: Clock) -> None:
     config = tiny_config(precision="auto", threads=0, epochs=1)
     train(config, tmp_path / "run")

@@ -157,6 +157,7 @@ def test_resume_is_exact_for_other_settings(tmp_path: Path, changes: dict[str, o
     assert_equal_runs(whole, fit(tmp_path / "run", config, resume=True))
 
 
+@pytest.mark.slow
 def test_a_folder_without_a_state_starts_again_from_its_config(tmp_path: Path) -> None:
     config = settle(tiny_config())[0]
     run = create_run(tmp_path, "x", config.to_yaml(), tmp_path / "run")
