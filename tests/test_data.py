@@ -411,6 +411,7 @@ def test_shift_moves_by_whole_pixels(flip: bool) -> None:
     assert {mirror for _, _, mirror in found} == ({1, -1} if flip else {1})
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_real_pets_have_the_counts_that_are_published(real_pets: Path) -> None:
     test = Pets().load(DataRequest(split="test", image_size=32, data_dir=real_pets, limit=100))

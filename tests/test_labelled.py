@@ -588,6 +588,7 @@ def real(dataset: Any, name: str) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.real
 @pytest.mark.parametrize(
     ("dataset", "name", "train", "test"),
