@@ -78,6 +78,17 @@ def test_imports_point_down(path: Path) -> None:
         assert below, f"{path.relative_to(SOURCE)} imports {module}"
 
 
+PACKAGES = sorted(p for p in SOURCE.rglob("__init__.py") if p.parent != SOURCE)
+
+
+@pytest.mark.parametrize("path", PACKAGES, ids=lambda p: str(p.parent.relative_to(SOURCE)))
+def test_a_package_says_what_it_is_and_what_it_imports(path: Path) -> None:
+    what, *rest = (ast.get_docstring(ast.parse(path.read_text())) or "").split("\n\n")
+    assert what.endswith(".")
+    assert rest
+    assert rest[-1].startswith("Imports ")
+
+
 COMPONENT_FOLDERS = sorted(FOLDERS.values())
 
 

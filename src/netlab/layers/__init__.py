@@ -1,1 +1,4 @@
-"""Layers that several components share."""
+"""Layers and batch operations that several components share.
+
+Imports `contracts` and what stands below it.
+"""

@@ -1,1 +1,4 @@
-"""Optimisers, one a file."""
+"""Optimisers, one a file.
+
+Imports `contracts` and what stands below it; never a sibling.
+"""

@@ -1,1 +1,4 @@
-"""Learning-rate schedules, one a file: pure functions of the step."""
+"""Learning-rate schedules, one a file: pure functions of the step.
+
+Imports `contracts` and what stands below it; never a sibling.
+"""

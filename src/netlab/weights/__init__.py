@@ -1,4 +1,4 @@
 """Weights files: header, tensors, and the bundled ones; knows files, but no networks.
 
-Imports `models` and what stands below it.
+Imports `registry`, `config`, `files` and what stands below them.
 """

@@ -1,1 +1,4 @@
-"""Activation functions, one a file."""
+"""Activation functions, one a file.
+
+Imports `contracts` and what stands below it; never a sibling.
+"""

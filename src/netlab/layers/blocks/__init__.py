@@ -1,1 +1,4 @@
-"""Blocks of convolutions, one a file: the layers of one level of a network."""
+"""Blocks of convolutions, one a file: the layers of one level of a network.
+
+Imports `contracts` and what stands below it; never a sibling.
+"""

@@ -1,1 +1,4 @@
-"""Normalisation layers, one a file."""
+"""Normalisation layers, one a file.
+
+Imports `contracts` and what stands below it; never a sibling.
+"""

@@ -1,6 +1,8 @@
 """Bundled weights. Nothing here imports torch.
 
 The folder is the catalogue: a file `NAME.safetensors` is the bundled weights NAME.
+
+Imports `weights` and what stands below it.
 """
 
 from collections.abc import Mapping
