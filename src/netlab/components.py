@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from netlab.contracts.encoder import EncoderBuilder
     from netlab.contracts.optimizer import OptimizerBuilder
     from netlab.contracts.schedule import Schedule
+    from netlab.contracts.task import Task
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,7 @@ def component(config: TrainConfig, kind: str) -> Any:
     if kind == "architecture":
         return find_component(config, kind, config.arch)
     if kind == "task":
-        task = registry.get("architecture", config.arch).task
-        return find_component(config, kind, task)
+        return find_component(config, kind, task_of(config))
     return find_component(config, kind, str(getattr(config, kind)))
 
 
@@ -154,6 +154,24 @@ def breach(component: object, reason: str) -> NetlabError:
     owner: Any = component if hasattr(component, "__qualname__") else type(component)
     label = registry.foreign(owner.__module__, owner.__qualname__) or owner.__qualname__
     return ComponentFault(f"{label} breaks its contract: {reason}")
+
+
+def task_of(config: TrainConfig) -> str:
+    """Name of the task that a config's architecture is for.
+
+    Raises:
+        UnknownComponent: no such architecture.
+    """
+    return registry.get("architecture", config.arch).task
+
+
+def task_class(config: TrainConfig) -> "type[Task]":
+    """The task that a config's architecture is for, for what it does without an instance.
+
+    Raises:
+        UnknownComponent: no such architecture or task.
+    """
+    return registry.get("task", task_of(config))
 
 
 def parts_of(arch: str) -> tuple[str, ...]:

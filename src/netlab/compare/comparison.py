@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab.compare.methods import method_key, method_names
+from netlab.components import task_of
 from netlab.config import TrainConfig
 from netlab.contracts.report import Measure, Report
 from netlab.data.readers.fingerprint import fingerprint
@@ -20,7 +21,6 @@ from netlab.runs.pictures import with_paths
 from netlab.runs.summary import epoch_rows, summarise
 from netlab.scoring.evaluate import check_pictures, evaluate
 from netlab.settings import Layer, merge
-from netlab.tasks.build import task_of
 from netlab.tasks.load import load
 
 _TIMES = ("training_images_per_second", "seconds")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from netlab.compare.comparison import COSTS, Comparison, rows
 from netlab.compare.methods import method_key
+from netlab.components import task_class
 from netlab.contracts.report import Headline, Html, Measure, Section, Shown
 from netlab.errors import UsageError
 from netlab.figures.curves import Panel, draw_panels, method_panels
@@ -25,7 +26,6 @@ from netlab.figures.html.table import ScoreRow, plain_table, score_table
 from netlab.figures.html.table import score as digits
 from netlab.figures.saving import save_png
 from netlab.files import write_rows, write_text
-from netlab.tasks.build import score_of
 from netlab.tasks.sections import best_first, ranked
 
 _SHOWN = 6  # pictures in the figure
@@ -200,7 +200,7 @@ def _panels(comparison: Comparison) -> list[Panel]:
     """Training and validation loss and the score, a colour for each method."""
     names = [method.name for method in comparison.methods]
     runs = [[entry.rows for entry in method.entries] for method in comparison.methods]
-    return method_panels(names, runs, score_of(comparison.first.config))
+    return method_panels(names, runs, task_class(comparison.first.config).score)
 
 
 def _scales(comparison: Comparison) -> str:

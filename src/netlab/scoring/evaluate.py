@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from netlab import registry
+from netlab.components import task_class
 from netlab.config import MACHINE_PATHS, TrainConfig
 from netlab.contracts.dataset import Split
 from netlab.contracts.report import Report
@@ -17,7 +18,6 @@ from netlab.runs.folder import RunDir
 from netlab.runs.pictures import recorded_pictures, trained_on, with_paths
 from netlab.scoring.judge import load_judge
 from netlab.scoring.score import score
-from netlab.tasks.build import task_of
 from netlab.tasks.data import load_scored
 from netlab.tasks.load import Loaded, load_weights
 
@@ -75,7 +75,7 @@ def evaluate(
         if data_dir is images is masks is None:
             check_pictures(config, path)
     machine = resolve(device, precision, threads)
-    task_class = registry.get("task", loaded.about["task"])
+    task_type = registry.get("task", loaded.about["task"])
     paths = {
         "data_dir": data_dir,
         "images": images,
@@ -85,7 +85,7 @@ def evaluate(
         "limit": limit,
     }
     options: dict[str, Any] = {}
-    if task_class.judged:
+    if task_type.judged:
         dataset, classes = loaded.config.dataset, loaded.about["classes"]
         channels = loaded.about["input"]["channels"]
         options["judge"] = load_judge(
@@ -110,8 +110,8 @@ def evaluate(
         } or loaded.about.get("baselines", {})
     elif judge is not None or beside:
         raise UsageError(f"--judge and --beside are for a vae, not for {loaded.config.arch}")
-    scored = load_scored(task_class, config, loaded.about, split, paths, note)
-    task = task_class.of_weights(scored.config, loaded.about)
+    scored = load_scored(task_type, config, loaded.about, split, paths, note)
+    task = task_type.of_weights(scored.config, loaded.about)
     report = task.report(scored.data, scored.split, scored.train, **options)
     network = machine.place(loaded.network)
     return score(report, task, network, report.data, machine, batch_size)
@@ -138,7 +138,7 @@ def check_pictures(config: TrainConfig, weights: Path) -> None:
         splits, expected = ("train", "val"), trained_on(run)
     if not expected:
         return
-    task = registry.get("task", task_of(config))
+    task = task_class(config)
     try:
         data = [task.load(config, split, lambda text: None) for split in splits]  # noqa: ARG005
     except DataError:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from netlab.components import network_words
+from netlab.components import network_words, task_class
 from netlab.config import TrainConfig
 from netlab.contracts.report import Headline, Report, Section
 from netlab.errors import counted
@@ -21,7 +21,6 @@ from netlab.runs.find import name_of, run_of
 from netlab.runs.folder import RunDir
 from netlab.runs.summary import epoch_rows
 from netlab.settings import Layer, merge, read_config_file
-from netlab.tasks.build import score_of
 from netlab.weights.header import read_header
 
 Rows = Sequence[Mapping[str, Any]]
@@ -116,7 +115,7 @@ def _epochs(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> str:
 def _curves(config: TrainConfig, about: Mapping[str, Any], rows: Rows) -> list[Section]:
     if not rows:
         return []
-    score = score_of(config)
+    score = task_class(config).score
     columns = list(dict.fromkeys(name for row in rows for name in row))
     cells = [["" if (v := row.get(name)) is None else str(v) for name in columns] for row in rows]
     table = plain_table(columns, cells, "A row for each epoch, as in metrics.csv", numeric=True)

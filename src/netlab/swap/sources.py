@@ -9,9 +9,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from netlab import registry
+from netlab.components import component
 from netlab.config import TrainConfig
-from netlab.contracts.dataset import LabelledSet
+from netlab.contracts.dataset import Downloadable, LabelledSet
 from netlab.data.readers.folders import data_dir as data_folder
 from netlab.data.readers.pictures import read_picture, stretch
 from netlab.errors import DataError, PictureError, UsageError
@@ -165,7 +165,7 @@ def own_picture(
 
 def _missing(config: TrainConfig) -> bool:
     """Whether data are absent, not damaged."""
-    dataset = registry.get("dataset", config.dataset)()
-    if hasattr(dataset, "present"):
+    dataset = component(config, "dataset")()
+    if isinstance(dataset, Downloadable):
         return not dataset.present(data_folder(config.data_dir))
     return config.dataset == "class-folder" and config.images is None

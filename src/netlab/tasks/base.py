@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from netlab.choices import STRENGTHS
-from netlab.components import component, fault_of, parts_of
+from netlab.components import component, fault_of, parts_of, task_of
 from netlab.config import TrainConfig, flag_of, optional_settings
 from netlab.contracts.dataset import PictureSet, Target, load_split
 from netlab.contracts.loss import Loss
@@ -25,7 +25,7 @@ from netlab.contracts.score import Score
 from netlab.contracts.task import Place
 from netlab.errors import ConfigError, DataError, listing
 from netlab.layers.augment import augment
-from netlab.tasks.build import build_block, build_decoder, build_encoder, task_of
+from netlab.tasks.build import build_block, build_decoder, build_encoder
 from netlab.tasks.criterion import WeightedSum, build_criterion
 from netlab.tasks.data import check_target, data_request
 from netlab.tasks.pixels import input_facts, to_unit

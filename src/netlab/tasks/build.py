@@ -3,14 +3,12 @@
 import functools
 from typing import Any
 
-from netlab import registry
 from netlab.components import component
 from netlab.config import TrainConfig
 from netlab.contracts.block import Block
 from netlab.contracts.bottleneck import Bottleneck
 from netlab.contracts.decoder import Decoder
 from netlab.contracts.encoder import Encoder
-from netlab.contracts.score import Score
 
 
 def build_block(config: TrainConfig) -> Block:
@@ -45,13 +43,3 @@ def build_decoder(
         block=block,
         **more,
     )
-
-
-def task_of(config: TrainConfig) -> str:
-    """Name of the task that a config's architecture is for."""
-    return registry.get("architecture", config.arch).task
-
-
-def score_of(config: TrainConfig) -> Score:
-    """What the networks of a config are judged by."""
-    return registry.get("task", task_of(config)).score

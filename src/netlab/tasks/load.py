@@ -8,11 +8,11 @@ import torch
 from torch import nn
 
 from netlab import __version__, registry
+from netlab.components import task_class, task_of
 from netlab.config import TrainConfig
 from netlab.errors import NetlabError, WeightsError
 from netlab.runs.find import find_weights
 from netlab.settings import Layer, merge
-from netlab.tasks.build import score_of, task_of
 from netlab.weights.file import read_tensors
 from netlab.weights.header import FORMAT, read_header
 
@@ -31,7 +31,7 @@ def describe(config: TrainConfig, network: nn.Module, facts: Mapping[str, Any]) 
         "format": FORMAT,
         "netlab": __version__,
         "task": task_of(config),
-        "score": score_of(config)._asdict(),
+        "score": task_class(config).score._asdict(),
         "weights": sum(p.numel() for p in network.parameters()),
         "config": config.portable(),
         **facts,

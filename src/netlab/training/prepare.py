@@ -9,15 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from netlab import registry
-from netlab.components import component
+from netlab.components import component, task_class
 from netlab.config import TrainConfig
 from netlab.contracts.dataset import PictureSet
-from netlab.contracts.task import Task
 from netlab.device import Machine, forget_peak_memory, resolve
 from netlab.errors import out_of_memory
 from netlab.seeds import Purpose, derive
-from netlab.tasks.build import task_of
 from netlab.timing import machines_to_try, measure, measured_line
 from netlab.training.listener import Listener, Silent
 from netlab.training.logs import check_logs
@@ -47,7 +44,7 @@ def build_model(config: TrainConfig, classes: int | None = None, channels: int =
         "classes": list(names) if classes is None else [str(i) for i in range(classes)],
         "input": {"channels": channels},
     }
-    return _task(config).of_weights(config, about).build_network()
+    return task_class(config).of_weights(config, about).build_network()
 
 
 def set_up(
@@ -97,7 +94,7 @@ def check(config: TrainConfig) -> None:
         UsageError: a package for logs that is not there.
     """
     check_logs(config)
-    _task(config).check(config)
+    task_class(config).check(config)
 
 
 def load(config: TrainConfig, listener: Listener) -> Splits:
@@ -106,7 +103,7 @@ def load(config: TrainConfig, listener: Listener) -> Splits:
     Raises:
         ConfigError, DataError: settings or data that do not fit.
     """
-    task = _task(config)
+    task = task_class(config)
     task.check(config)
     train, val = (task.load(config, split, listener.message) for split in ("train", "val"))
     return train, val
@@ -177,7 +174,7 @@ def prepare(
     forget_peak_memory(machine.device)
     train, val = data or load(config, listener)
     torch.manual_seed(derive(config.seed, Purpose.HELPERS))
-    task = _task(config).create(config, train)
+    task = task_class(config).create(config, train)
     task.place(machine.device)
     torch.manual_seed(derive(config.seed, Purpose.WEIGHTS))
     network = task.build_network()
@@ -227,8 +224,3 @@ def _try_batch(config: TrainConfig, machine: Machine, data: Splits) -> None:
     batch = trainer.task.eval_batch(trainer.val, few, trainer.to_device)
     with torch.inference_mode(), machine.autocast():
         trainer.task.evaluation().update(state.best_network.eval(), batch)
-
-
-def _task(config: TrainConfig) -> type[Task]:
-    """The task that a config's architecture is for."""
-    return registry.get("task", task_of(config))

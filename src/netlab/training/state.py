@@ -14,13 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from netlab.components import task_class
 from netlab.config import TrainConfig, changes
 from netlab.device import Machine
 from netlab.errors import UsageError, WeightsError
 from netlab.expressions import parse_sum
 from netlab.files import write_text
 from netlab.runs.folder import RunDir
-from netlab.tasks.build import score_of
 from netlab.weights.file import read_tensors, save_weights
 from netlab.weights.header import FORMAT, read_header
 
@@ -153,7 +153,9 @@ class State:
         brief = {k: v for k, v in progress.items() if k not in ("rows", "sums", "data")}
         write_text(
             run.progress,
-            json.dumps({"format": FORMAT, "score": score_of(config)._asdict(), **brief}, indent=2)
+            json.dumps(
+                {"format": FORMAT, "score": task_class(config).score._asdict(), **brief}, indent=2
+            )
             + "\n",
         )
 

@@ -1,12 +1,10 @@
 """An encoder for netlab from another package: nothing in netlab is edited for it."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from netlab.contracts.block import Block
+from netlab.layers.pyramid import Pyramid
 from netlab.registry import register
 
 
@@ -28,22 +26,9 @@ class BlurPool(nn.Module):
 
 
 @register("encoder")
-class BlurPoolEncoder(nn.Module):
+class BlurPoolEncoder(Pyramid):
     """Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019."""
 
-    def __init__(self, *, in_channels: int, widths: Sequence[int], block: Block) -> None:
-        super().__init__()
-        sources = [in_channels, *widths[:-1]]
-        self.levels = nn.ModuleList(block(a, b) for a, b in zip(sources, widths, strict=True))
-        self.halvings = nn.ModuleList(BlurPool(width) for width in widths)
-        self.out_channels = (*widths, widths[-1])
-        self.strides = tuple(2**level for level in range(len(widths) + 1))
-
-    def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, in_channels, H, W) to the levels and the halved last one, finest first."""
-        maps = []
-        for level, halve in zip(self.levels, self.halvings, strict=True):
-            x = level(x)
-            maps.append(x)
-            x = halve(x)
-        return [*maps, x]
+    def halve(self, channels: int) -> nn.Module:
+        """See `Pyramid`."""
+        return BlurPool(channels)

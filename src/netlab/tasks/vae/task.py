@@ -201,9 +201,13 @@ def in_order(names: Iterable[str]) -> list[str]:
     def key(name: str) -> tuple[bool, int, bool, str]:
         term = registry.get("vae-term", name)
         helped = hasattr(term, "helper_loss")
-        return not hasattr(term, "nats"), term.swaps + term.reencodes, helped, name
+        return not _is_likelihood(name), term.swaps + term.reencodes, helped, name
 
     return sorted(names, key=key)
+
+
+def _is_likelihood(name: str) -> bool:
+    return hasattr(registry.get("vae-term", name), "nats")
 
 
 def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
@@ -212,11 +216,7 @@ def build_likelihood(config: TrainConfig, channels: int) -> Likelihood:
     Raises:
         ConfigError: there is none, or more than one.
     """
-    known = [
-        name
-        for name in registry.names("vae-term")
-        if hasattr(registry.get("vae-term", name), "nats")
-    ]
+    known = [name for name in registry.names("vae-term") if _is_likelihood(name)]
     likelihoods = [term.name for term in parse_sum(config.loss) if term.name in known]
     if len(likelihoods) != 1:
         raise ConfigError(
