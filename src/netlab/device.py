@@ -4,11 +4,12 @@ import contextlib
 import os
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from netlab.choices import PRECISIONS
 from netlab.errors import UsageError, counted
@@ -73,6 +74,14 @@ def resolve(device: str = "auto", precision: str = "auto", threads: int = 0) -> 
     torch.set_num_threads(count)
     chosen = _device(device)
     return Machine(chosen, _precision(precision, chosen), count)
+
+
+def read_together(scalars: Sequence[Tensor]) -> list[float]:
+    """The values of scalars, fetched from their device in one transfer."""
+    device = scalars[0].device
+    same = [scalar.detach().to(device, torch.float32).reshape(()) for scalar in scalars]
+    values: list[float] = torch.stack(same).tolist()
+    return values
 
 
 def forget_peak_memory(device: torch.device) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from netlab.contracts.dataset import PictureSet
 from netlab.contracts.report import Measure, Section, Shown
+from netlab.device import read_together
 from netlab.errors import counted
 from netlab.figures.html.markup import join
 from netlab.figures.html.page import paragraph
@@ -37,10 +38,11 @@ class Means:
         self.sums: dict[str, float] = {}
         self.pictures = 0
 
-    def add(self, values: Mapping[str, Tensor | float], pictures: int) -> None:
-        """Take in the means of a batch of so many pictures."""
-        for name, value in values.items():
-            self.sums[name] = self.sums.get(name, 0.0) + float(value) * pictures
+    def add(self, values: Mapping[str, Tensor], pictures: int) -> None:
+        """Take in the means of a batch of so many pictures; waits for the GPU, once."""
+        numbers = read_together([*values.values()])
+        for name, number in zip(values, numbers, strict=True):
+            self.sums[name] = self.sums.get(name, 0.0) + number * pictures
         self.pictures += pictures
 
     def row(self) -> dict[str, float | None]:

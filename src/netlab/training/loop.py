@@ -14,7 +14,7 @@ from netlab.config import TrainConfig
 from netlab.contracts.dataset import PictureSet
 from netlab.contracts.schedule import Schedule
 from netlab.contracts.task import Task
-from netlab.device import Machine
+from netlab.device import Machine, read_together
 from netlab.errors import WorkFailed, listing
 from netlab.seeds import Purpose, derive
 from netlab.training.listener import Listener
@@ -175,14 +175,6 @@ def clip_gradients(module: nn.Module, most: float) -> Tensor:
     if most:
         torch.nn.utils.clip_grads_with_norm_(module.parameters(), most, norm)
     return norm
-
-
-def read_together(scalars: Sequence[Tensor]) -> list[float]:
-    """The values of scalars, fetched from their device in one transfer."""
-    device = scalars[0].device
-    same = [scalar.detach().to(device, torch.float32).reshape(()) for scalar in scalars]
-    values: list[float] = torch.stack(same).tolist()
-    return values
 
 
 def _fault(loss: float, norms: Sequence[float], scaler: torch.amp.GradScaler) -> str:

@@ -85,8 +85,7 @@ class VaeScores(Means):
         reader = terms.get("swap-class")
         if isinstance(reader, SwapClass) and step.swapped is not None:
             values["swap_read"] = (reader.read(step.swapped) == step.wrong).float().mean()
-        numbers = torch.stack([*values.values()]).tolist()  # waits for the GPU
-        self.add(dict(zip(values, numbers, strict=True)), len(images))
+        self.add(values, len(images))
 
 
 class SwapScores:
